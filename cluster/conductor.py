@@ -1,0 +1,154 @@
+"""The conductor: what runs next, what is stopped, what is tried again. Each decision is in the log before anyone acts on it.
+
+It knows no Tune: `tune_bridge.py` translates. A new attempt rebuilds it from the log alone, so a driver that was killed
+goes on where the log ends: finished trials are never run again, rungs are what they were.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cluster.job import Job
+from cluster.log import SweepLog, SweepState, TrialState, jsonable
+from cluster.rungs import Rungs
+
+CONTINUE, STOP = "continue", "stop"
+
+
+class Conductor:
+    """Drives one attempt of `job`. `observe` is called with the state after every record, for whoever shows it.
+
+    `stop_asked` says whether somebody asked the sweep to save and end.
+    """
+
+    def __init__(
+        self, job: Job, log: SweepLog, observe: Callable[[SweepState], None], stop_asked: Callable[[], bool]
+    ) -> None:
+        self.job, self.log, self._observe, self._stop_asked = job, log, observe, stop_asked
+        self.stopping: str | None = None  # why no further trial is started: interrupted | stopped
+        self.started = time.monotonic()
+        self._running: set[int] = set()
+        self._record("opened", id=job.id, name=job.name, attempt=log.state.attempt + 1, about=dict(job.about))
+        self._rungs = Rungs(job.asha, job.steps, job.mode) if job.asha else None
+        if self._rungs:
+            self._rungs.replay(log.state.order)
+
+    @property
+    def state(self) -> SweepState:
+        """What the log adds up to."""
+        return self.log.state
+
+    def next_trial(self) -> tuple[int, dict[str, Any]] | None:
+        """The next trial to run: an interrupted or failed one first, then a new one. None: nothing to start now."""
+        self._look_up()
+        if self.stopping:
+            return None
+        for trial in self.state.trials.values():
+            if trial.state in ("pending", "running") and trial.index not in self._running:
+                self._running.add(trial.index)
+                self._record("started", trial=trial.index, attempt=self.state.attempt)
+                return trial.index, trial.params
+        index = len(self.state.trials)
+        if index >= self.job.trials:
+            return None
+        params = self.job.suggest(index)
+        self._record("suggested", trial=index, params=params)
+        self._running.add(index)
+        self._record("started", trial=index, attempt=self.state.attempt)
+        return index, params
+
+    def is_finished(self) -> bool:
+        """Whether nothing runs and nothing more will be started."""
+        if self._running:
+            return False
+        if self.stopping:
+            return True
+        waiting = any(t.state in ("pending", "running") for t in self.state.trials.values())
+        return not waiting and len(self.state.trials) >= self.job.trials
+
+    def reported(self, index: int, step: int, metrics: Mapping[str, float], evaluated: bool) -> str:
+        """A trial's report; says whether it goes on."""
+        self._look_up()
+        trial = self.state.trials[index]
+        if trial.state != "running":
+            return STOP  # a worker ran ahead of the decision: the decision stands
+        self._record("reported", trial=index, step=step, metrics=jsonable(metrics), evaluated=evaluated)
+        if not evaluated or self._rungs is None:
+            return CONTINUE
+        # After a crash a trial says its last evaluation again: what was decided then stands.
+        action = self.state.decisions.get((index, step)) or self._decide(
+            trial, step, metrics.get(self.job.metric, math.nan)
+        )
+        if action == STOP:
+            self._end(index, "stopped", None)
+        return action
+
+    def ended(self, index: int, outcome: str, error: str | None) -> None:
+        """A trial came to its own end: done, interrupted (it stays resumable) or failed."""
+        self._running.discard(index)
+        if outcome == "interrupted" or self.state.trials[index].state not in ("pending", "running"):
+            return
+        self._end(index, outcome, error)
+
+    def crashed(self, index: int, error: str) -> None:
+        """A trial's process died or raised: it goes on from its last checkpoint while the budget lasts."""
+        self._running.discard(index)
+        trial = self.state.trials[index]
+        if trial.state not in ("pending", "running"):
+            return
+        count = trial.failures + 1
+        self._record("failed", trial=index, error=error, count=count)
+        if count > self.job.failures:
+            self._end(index, "failed", f"{error} (failed {count} times; budget.failures is {self.job.failures})")
+
+    def close(self) -> str:
+        """Record how the attempt ended; returns the sweep's state."""
+        trials = self.state.trials.values()
+        unfinished = len(trials) < self.job.trials or any(t.state in ("pending", "running") for t in trials)
+        if unfinished:
+            state = self.stopping or "interrupted"
+        else:
+            state = "failed" if all(t.state == "failed" for t in trials) else "done"
+        self._record("closed", state=state)
+        return state
+
+    def _decide(self, trial: TrialState, step: int, value: float) -> str:
+        """The scheduler's word on an evaluation, logged. The preset is never stopped: a search must beat something."""
+        assert self._rungs is not None
+        if not math.isfinite(value):
+            return CONTINUE
+        stop = self._rungs.report(trial.index, step, value)
+        action = STOP if stop and trial.index != 0 and step < self.job.steps else CONTINUE
+        self._record("decided", trial=trial.index, step=step, value=value, action=action)
+        return action
+
+    def _end(self, index: int, state: str, error: str | None) -> None:
+        self._running.discard(index)
+        self._record("ended", trial=index, state=state, error=error)
+
+    def _look_up(self) -> None:
+        """See whether the sweep should end: somebody asked, or its time is over."""
+        if self.stopping:
+            return
+        if self._stop_asked():
+            self.stopping = "interrupted"
+        elif self.job.wall is not None and time.monotonic() - self.started > self.job.wall:
+            self.stopping = "stopped"
+
+    def _record(self, kind: str, **fields: Any) -> None:
+        self.log.append(kind, **fields)
+        self._observe(self.state)
+
+    def __reduce__(self) -> tuple[type[_Nothing], tuple[()]]:
+        """Tune pickles its configuration into a file nobody reads back; an open log cannot be pickled."""
+        return _Nothing, ()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Conductor:
+        return self
+
+
+class _Nothing:
+    """What stands for a conductor in Tune's own files."""

@@ -1,0 +1,43 @@
+"""What a launch needs to know of a plan: plain values and two pure functions. `orchestrator/` makes it, `cluster/` runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cluster.run import Run
+
+
+@dataclass(frozen=True)
+class Asha:
+    """Asynchronous successive halving: every trial may run `grace` steps, then about one in `reduction` goes on."""
+
+    grace: int
+    reduction: float
+
+
+@dataclass(frozen=True)
+class Job:
+    """A sweep to run. `suggest(i)` gives trial i's parameters, `run(i, params)` the complete run; both are pure.
+
+    `about` is recorded when the sweep is opened: the sweep as written and what `auto` became. `failures` is the number of
+    times a trial may be tried again after a crash, `wall` the seconds this sweep may take in all.
+    """
+
+    id: str
+    name: str
+    storage: str
+    about: Mapping[str, Any]
+    trials: int
+    suggest: Callable[[int], dict[str, Any]]
+    run: Callable[[int, Mapping[str, Any]], Run]
+    metric: str
+    mode: str
+    steps: int
+    asha: Asha | None
+    workers: int
+    cpus_per_worker: float
+    gpus_per_worker: float
+    failures: int
+    wall: float | None

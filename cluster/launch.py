@@ -1,0 +1,151 @@
+"""`launch(job)`: one attempt at a sweep, on an embedded Ray or a running one. Nothing of an earlier attempt is needed but the log.
+
+A fresh Tuner is built every time: Tuner.restore forgets rungs, counters and trials.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+# Read by ray when it is imported, or by the processes it starts.
+os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.1")  # the group's controller looks for news this often
+os.environ.setdefault("TUNE_FUNCTION_THREAD_TIMEOUT_S", "60")  # a trial's goodbye may take this long before a reset fails
+os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # we save and end the trials ourselves
+os.environ.setdefault("TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S", "1000000")
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+os.environ.setdefault("RAY_TRAIN_ENABLE_STATE_TRACKING", "0")
+
+import ray  # noqa: E402
+from ray import tune  # noqa: E402
+
+from cluster.conductor import Conductor  # noqa: E402
+from cluster.job import Job  # noqa: E402
+from cluster.layout import SweepPaths  # noqa: E402
+from cluster.lock import driving  # noqa: E402
+from cluster.log import SweepLog, SweepState  # noqa: E402
+from cluster.trial import run_trial  # noqa: E402
+from cluster.tune_bridge import ConductedScheduler, ConductedSearcher  # noqa: E402
+from cluster.worker_group import WorkerGroupTrial  # noqa: E402
+from data_shards.store import FolderStore, open_store  # noqa: E402
+
+# What an actor that only watches a worker group takes: Tune refuses nothing at all, and a bit of a CPU would be missing
+# from the workers. Every Ray cluster has one of these on its head node.
+WATCHER = {"node:__internal_head__": 0.001}
+OBJECT_STORE_BYTES = 100_000_000  # nothing large travels through Ray
+
+
+class ClusterTooSmall(ValueError):
+    """A trial asks for more than the cluster has."""
+
+
+def launch(job: Job, observe: Callable[[SweepState], None]) -> str:
+    """Run the sweep to its end, or until it is interrupted; returns its state: done, failed, stopped or interrupted.
+
+    Raises SweepBusy where another process drives it, ClusterTooSmall where no trial fits.
+    """
+    store = open_store(job.storage)
+    assert isinstance(store, FolderStore)
+    paths = SweepPaths(job.id)
+    with driving(store.path(paths.lock)):
+        store.delete(paths.stop_request)
+        log = SweepLog(store.path(paths.log))
+        with _ray(), _stopping_softly(lambda: store.write(paths.stop_request, b"")):
+            concurrent = concurrency(job, ray.cluster_resources())
+            conductor = Conductor(job, log, observe, lambda: store.exists(paths.stop_request))
+            if not conductor.is_finished():
+                _tune(job, conductor, concurrent)
+            state = conductor.close()
+        store.delete(paths.stop_request)
+        log.close()
+        return state
+
+
+def concurrency(job: Job, resources: dict[str, float]) -> int:
+    """How many trials run at a time. Raises ClusterTooSmall where it is none."""
+    asked = {"CPU": job.workers * job.cpus_per_worker, "GPU": job.workers * job.gpus_per_worker}
+    for kind, wanted in asked.items():
+        if wanted > resources.get(kind, 0.0):
+            problem = f"a trial asks for {wanted:g} {kind}s ({job.workers} workers)"
+            raise ClusterTooSmall(f"resources: {problem}, the cluster has {resources.get(kind, 0.0):g}")
+    fitting = [int(resources[kind] / wanted) for kind, wanted in asked.items() if wanted > 0]
+    return max(1, min([job.trials, *fitting]))
+
+
+def _tune(job: Job, conductor: Conductor, concurrent: int) -> None:
+    """Let Tune run what the conductor hands out, `concurrent` trials at a time."""
+    with tempfile.TemporaryDirectory(prefix="i2i-tune-") as scratch:
+        tuner = tune.Tuner(
+            _trainable(job),
+            param_space={"gpus_per_worker": job.gpus_per_worker, "cpus_per_worker": job.cpus_per_worker},
+            tune_config=tune.TuneConfig(
+                search_alg=ConductedSearcher(conductor),
+                scheduler=ConductedScheduler(conductor),
+                num_samples=-1,  # the searcher says when it is over
+                max_concurrent_trials=concurrent,
+                reuse_actors=True,
+            ),
+            run_config=tune.RunConfig(
+                name="sweep",
+                storage_path=scratch,
+                verbose=0,
+                failure_config=tune.FailureConfig(max_failures=0),  # retries are counted in one place: the conductor
+            ),
+        )
+        tuner.fit()
+
+
+def _trainable(job: Job) -> Any:
+    if job.workers > 1:
+        return tune.with_resources(WorkerGroupTrial, tune.PlacementGroupFactory([WATCHER]))
+    return tune.with_resources(run_trial, {"cpu": job.cpus_per_worker, "gpu": job.gpus_per_worker})
+
+
+@contextmanager
+def _ray() -> Iterator[None]:
+    """A running Ray where RAY_ADDRESS names one, else an embedded one that ends with us."""
+    if ray.is_initialized():
+        yield
+        return
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init(log_to_driver=False, logging_level=logging.ERROR)
+    else:
+        os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # it listens on this machine alone and ends with us
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            object_store_memory=OBJECT_STORE_BYTES,
+        )
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _stopping_softly(ask: Callable[[], None]) -> Iterator[None]:
+    """The first SIGINT or SIGTERM asks the trials to save and end; a second one ends at once."""
+    asked: list[int] = []
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+        ask()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

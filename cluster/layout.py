@@ -1,0 +1,47 @@
+"""Every path of a sweep, built in one place. Paths are relative to the storage, so that any store can hold a sweep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LOG = "log.jsonl"
+
+
+@dataclass(frozen=True)
+class SweepPaths:
+    """The paths of the sweep `id` inside its storage."""
+
+    id: str
+
+    @property
+    def log(self) -> str:
+        """The sweep's append-only log: the truth about it."""
+        return f"{self.id}/{LOG}"
+
+    @property
+    def lock(self) -> str:
+        """Held by the one driver that may write the log."""
+        return f"{self.id}/driver.lock"
+
+    @property
+    def stop_request(self) -> str:
+        """Exists while the running trials are asked to save and end."""
+        return f"{self.id}/stop-request"
+
+    @property
+    def results(self) -> str:
+        """One row per trial, for other tools."""
+        return f"{self.id}/results.parquet"
+
+    @property
+    def best(self) -> str:
+        """The best trial's networks, ready to translate."""
+        return f"{self.id}/best"
+
+    def checkpoints(self, trial: int) -> str:
+        """The folder of a trial's checkpoints."""
+        return f"{self.id}/trials/{trial:04d}/checkpoints"
+
+    def grid(self, trial: int, step: int) -> str:
+        """The picture of an evaluation."""
+        return f"{self.id}/trials/{trial:04d}/grids/step-{step:08d}.png"

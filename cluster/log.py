@@ -1,0 +1,142 @@
+"""The sweep's own log: append-only, written before it is acted on. It is the truth about a sweep; Tune's state is a cache.
+
+`SweepState` is what the records add up to, both in the living driver and in a command that reads a dead one's log.
+Importing this loads neither ray nor torch.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+VERSION = 1
+LIVE = ("pending", "running")
+
+
+class NewerLog(ValueError):
+    """The log was written by a newer version: it is refused rather than misread."""
+
+
+@dataclass
+class TrialState:
+    """One trial as the log tells it. `metrics` are those of its last evaluation, `latest` of its last report."""
+
+    index: int
+    params: dict[str, Any]
+    state: str = "pending"  # pending | running | stopped | done | failed
+    step: int = 0
+    metrics: dict[str, float] = field(default_factory=dict)
+    latest: dict[str, float] = field(default_factory=dict)
+    history: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    train_seconds: float = 0.0
+    failures: int = 0
+    error: str | None = None
+
+    def at(self, step: int) -> dict[str, float] | None:
+        """The evaluation at exactly this step, where there was one."""
+        return next((metrics for seen, metrics in self.history if seen == step), None)
+
+
+@dataclass
+class SweepState:
+    """A sweep as its log tells it."""
+
+    id: str = ""
+    name: str = ""
+    state: str = "interrupted"  # running | interrupted | done | failed | stopped
+    attempt: int = 0
+    about: dict[str, Any] = field(default_factory=dict)  # what `opened` recorded: the sweep as written, resolved values
+    trials: dict[int, TrialState] = field(default_factory=dict)
+    decisions: dict[tuple[int, int], str] = field(default_factory=dict)  # (trial, step) -> continue | stop
+    order: list[tuple[int, int, float]] = field(default_factory=list)  # objective values as decided: (trial, step, value)
+    reason: str | None = None
+
+    def apply(self, record: Mapping[str, Any]) -> None:
+        """Fold one record in. Unknown kinds within a known version are passed over."""
+        kind = record["kind"]
+        if kind == "opened":
+            self.id, self.name, self.state = record["id"], record["name"], "running"
+            self.attempt, self.about, self.reason = record["attempt"], dict(record["about"]), None
+        elif kind == "closed":
+            self.state, self.reason = record["state"], record.get("reason")
+        elif kind == "suggested":
+            self.trials[record["trial"]] = TrialState(record["trial"], dict(record["params"]))
+        elif kind == "decided":
+            self.decisions[record["trial"], record["step"]] = record["action"]
+            self.order.append((record["trial"], record["step"], float(record["value"])))
+        elif "trial" in record:
+            _apply_to_trial(self.trials[record["trial"]], record)
+
+
+def _apply_to_trial(trial: TrialState, record: Mapping[str, Any]) -> None:
+    kind = record["kind"]
+    if kind == "started":
+        trial.state = "running"
+    elif kind == "reported":
+        trial.step = record["step"]
+        trial.latest = _floats(record["metrics"])
+        trial.train_seconds = trial.latest.get("time/train_seconds", trial.train_seconds)
+        if record["evaluated"] and trial.at(trial.step) is None:
+            trial.metrics = trial.latest
+            trial.history.append((trial.step, trial.latest))
+    elif kind == "ended":
+        trial.state, trial.error = record["state"], record.get("error")
+    elif kind == "failed":
+        trial.failures, trial.error, trial.state = record["count"], record["error"], "pending"
+
+
+def _floats(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """JSON has no NaN or infinity: they travel as null, "inf" and "-inf"."""
+    return {name: math.nan if value is None else float(value) for name, value in metrics.items()}
+
+
+def jsonable(metrics: Mapping[str, float]) -> dict[str, Any]:
+    """The inverse of what reading does: NaN as null, infinities as words, so that every line is plain JSON."""
+    return {n: v if math.isfinite(v) else None if math.isnan(v) else str(v) for n, v in metrics.items()}
+
+
+def read_records(raw: bytes) -> Iterator[dict[str, Any]]:
+    """The log's records. A last line without its newline was cut by a crash before anyone acted on it: it is left out."""
+    whole = raw[: raw.rfind(b"\n") + 1]
+    for line in whole.splitlines():
+        record = json.loads(line)
+        if record["v"] > VERSION:
+            raise NewerLog(f"the log has version {record['v']}, this i2i-cluster reads up to {VERSION}: upgrade it")
+        yield record
+
+
+def fold(raw: bytes) -> SweepState:
+    """The state that a log's bytes add up to."""
+    state = SweepState()
+    for record in read_records(raw):
+        state.apply(record)
+    return state
+
+
+class SweepLog:
+    """The one writer of a log file. Each record is on disk before `append` returns, and folded into `state`."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        raw = path.read_bytes() if path.exists() else b""
+        self.state = fold(raw)
+        self._file = path.open("ab")
+        self._file.truncate(raw.rfind(b"\n") + 1)  # a torn last line would swallow the next record
+
+    def append(self, kind: str, **fields: Any) -> None:
+        """Write a record through to the disk, then fold it in."""
+        record = {"v": VERSION, "at": round(time.time(), 3), "kind": kind, **fields}
+        self._file.write(json.dumps(record, allow_nan=False).encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self.state.apply(record)
+
+    def close(self) -> None:
+        """Close the file; the log can be opened again."""
+        self._file.close()

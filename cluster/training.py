@@ -1,0 +1,284 @@
+"""`train(run, place, report)`: the one way a run is trained, on one worker or on many, in a Tune actor or a Train group.
+
+The order at a due step is: evaluate, commit the checkpoint (which holds the evaluation), then report. So whatever was
+reported can be found again, and a report lost with the driver is given once more by the resumed run.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from cluster.checkpoints import Checkpoints
+from cluster.layout import SweepPaths
+from cluster.run import Run
+from data_shards.augment import Augment
+from data_shards.errors import DataError
+from data_shards.manifest import Manifest
+from data_shards.store import open_store
+from data_shards.stream import Stream, Validation
+from trainers import randomness
+from trainers.engine import Engine, Options
+from trainers.errors import NonFiniteError
+from trainers.evaluation import evaluate
+from trainers.grid import draw_grid
+from trainers.settings import Balance, effective
+from trainers.state import load_state, named_state
+from trainers.system import Shapes, System
+from trainers.systems.catalog import SYSTEMS
+from trainers.tree import Tree
+
+EVALUATED_SAMPLES = 128  # validation pictures a domain, the same ones in every evaluation
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where this process stands in its run: its rank among the workers, and its device."""
+
+    rank: int = 0
+    workers: int = 1
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run tells at a step. `outcome` is set on the last one: done, interrupted or failed."""
+
+    step: int
+    metrics: Mapping[str, float]
+    evaluated: bool = False
+    outcome: str | None = None
+    error: str | None = None
+
+
+Tell = Callable[[Report], bool]  # returns whether to go on
+
+
+def train(run: Run, place: Place, report: Tell, stop_asked: Callable[[], bool]) -> None:
+    """Train `run` from its newest checkpoint to its end, or until `report` says no, or a stop is asked for.
+
+    Called by every worker; only rank 0 reports, evaluates to pictures and commits. Raises OSError where storage fails.
+    """
+    with _process_settings(run):
+        data = _open_manifest(run)
+        with _stream(run, data, place) as stream:
+            engine = build_engine(run, data, stream, place)
+            _Training(run, place, report, stop_asked, engine, data).go()
+
+
+def build_system(run: Run, shapes: Shapes) -> System:
+    """The run's system with its initial weights, drawn on the CPU from the run's seed."""
+    kind = SYSTEMS[run.system]
+    hyper = kind.Hyper(**run.hyper)
+    weights = effective([term for term in kind.terms if term.exists(hyper)], run.weights)
+    torch.default_generator.manual_seed(randomness.key(run.seed, "weights"))
+    return kind.build(hyper, shapes, weights, run.steps)
+
+
+def shapes_of(manifest: Manifest, image: int) -> dict[str, tuple[int, int, int]]:
+    """Domain -> (channels, height, width) of the pictures that training reads."""
+    return {name: (domain.channels, image, image) for name, domain in manifest.domains.items()}
+
+
+def build_engine(run: Run, manifest: Manifest, stream: Stream, place: Place) -> Engine:
+    """The engine at step 0."""
+    shapes = shapes_of(manifest, run.data.image)
+    ema = float(run.hyper.get("ema", 0.0))
+    options = Options(run.seed, run.precision, run.layout, run.on_nonfinite, ema, Balance(**run.balance))
+    tree = Tree(run.data.replicas, place.rank, place.workers, run.exact)
+    return Engine(build_system(run, shapes), stream.read, shapes, tree, options, torch.device(place.device))
+
+
+class _Training:
+    """The loop and what it remembers between steps; nothing here outlives the process except through checkpoints."""
+
+    def __init__(
+        self, run: Run, place: Place, report: Tell, stop_asked: Callable[[], bool], engine: Engine, manifest: Manifest
+    ) -> None:
+        self.run, self.place, self.engine = run, place, engine
+        self._report, self._stop_asked = report, stop_asked
+        self.store = open_store(run.storage)
+        self.paths = SweepPaths(run.sweep)
+        self.checkpoints = Checkpoints(self.store, self.paths.checkpoints(run.trial))
+        self.samples = _Samples(
+            Validation(
+                manifest, domains=engine.system.reads.domains, image=run.data.image, limit=EVALUATED_SAMPLES
+            )
+        )
+        self.evaluation: dict[str, float] = {}
+        self.seconds = 0.0  # of training, over all attempts
+        self._since = time.monotonic()
+        self._window = (0, self._since)  # step and time of the last report, for the rate
+
+    def go(self) -> None:
+        """Resume, train to the end, report."""
+        if not self._resume():
+            return
+        self._window = (self.engine.t, time.monotonic())
+        while self.engine.t < self.run.steps:
+            due = self.engine.t + 1
+            try:
+                self.engine.step(report=self._due(self.run.every.report, due))
+                if self._due(self.run.every.report, due) or self._due(self.run.every.checkpoint, due):
+                    self.engine.settle()
+            except NonFiniteError as error:
+                self._tell(Report(self.engine.t, {}, outcome="failed", error=str(error)))
+                return
+            if not self._after_step():
+                return
+
+    def _resume(self) -> bool:
+        """Take over the newest checkpoint. Says whether there is anything left to do."""
+        found = self.checkpoints.newest()
+        if found is None:
+            return True
+        load_state(self.engine, found.state)
+        self.seconds = float(found.about["train_seconds"])
+        self.evaluation = dict(found.about["evaluation"])
+        finished = self.engine.t >= self.run.steps
+        if found.about["evaluated_at"] == self.engine.t:
+            # The driver may have died before it logged this evaluation: say it again.
+            again = Report(self.engine.t, found.about["metrics"], True, "done" if finished else None)
+            return self._tell(again) and not finished
+        return not finished
+
+    def _after_step(self) -> bool:
+        """Evaluate, commit and report what is due after a step. Says whether to go on."""
+        t, every = self.engine.t, self.run.every
+        last = t == self.run.steps
+        stopping = self._asked_to_stop(t)
+        evaluating = self._due(every.evaluate, t)
+        if not (evaluating or stopping or self._due(every.checkpoint, t) or self._due(every.report, t)):
+            return True
+        metrics = self._metrics()
+        if evaluating:
+            metrics |= self._evaluate()
+        if evaluating or stopping or self._due(every.checkpoint, t):
+            self._commit(metrics, evaluating)
+        outcome = "done" if last else "interrupted" if stopping else None
+        return self._tell(Report(t, metrics, evaluating, outcome)) and not (last or stopping)
+
+    def _due(self, interval: int, t: int) -> bool:
+        return t % interval == 0 or t == self.run.steps
+
+    def _asked_to_stop(self, t: int) -> bool:
+        """Whether to save and end here; all workers come to the same answer, so those of a group look only now and then."""
+        if self.place.workers == 1:
+            return self._stop_asked()
+        if not self._due(self.run.every.report, t):
+            return False
+        return bool(self.engine.tree.agree(float(self.place.rank == 0 and self._stop_asked())))
+
+    def _tell(self, report: Report) -> bool:
+        """Report from rank 0; every worker learns whether to go on."""
+        go_on = self._report(report) if self.place.rank == 0 else True
+        return bool(self.engine.tree.agree(float(go_on)))
+
+    def _metrics(self) -> dict[str, float]:
+        """Terms, weights, balance and time at this step."""
+        engine, now = self.engine, time.monotonic()
+        means = engine.ledger.means()
+        named = {f"loss/{term}": means[term] for term in engine.ledger.terms}
+        named |= {f"weight/{term}": weight for term, weight in engine.system.weights.items()}
+        judged = {t: means[f"accuracy {t}"] for t in engine.ledger.terms if t in engine.ledger.carrier}
+        named |= {f"balance/accuracy_{term}": seen for term, seen in judged.items()}
+        named |= {f"balance/gradient_{player}": float(norm) for player, norm in engine.ledger.norms.items()}
+        named |= {f"balance/moves_{player}": float(count) for player, count in engine.moves.items()}
+        then_step, then = self._window
+        if engine.t > then_step:
+            named["time/images_per_second"] = (engine.t - then_step) * self.run.data.batch / max(now - then, 1e-9)
+        self._window = (engine.t, now)
+        named["time/images_seen"] = float(engine.t * self.run.data.batch)
+        named["time/train_seconds"] = self.seconds + now - self._since
+        return named
+
+    def _evaluate(self) -> dict[str, float]:
+        """Score the validation samples; rank 0 writes the picture."""
+        started = time.monotonic()
+        self.evaluation, columns = evaluate(self.engine, self.samples)
+        t = self.engine.t
+        if self.place.rank == 0:
+            title = f"{self.run.system}, trial {self.run.trial}, step {t}"
+            self.store.write(self.paths.grid(self.run.trial, t), draw_grid(columns, title))
+        spent = time.monotonic() - started
+        self._window = (self._window[0], self._window[1] + spent)  # an evaluation is no training
+        return {**self.evaluation, "time/evaluate_seconds": spent}
+
+    def _commit(self, metrics: Mapping[str, float], evaluated: bool) -> None:
+        state = named_state(self.engine)
+        if state is None:
+            return
+        about: dict[str, Any] = {
+            "run": self.run.to_json(),
+            "train_seconds": metrics["time/train_seconds"],
+            "evaluation": self.evaluation,
+            "evaluated_at": self.engine.t if evaluated else None,
+            "metrics": {name: value for name, value in metrics.items() if np.isfinite(value)},
+            "torch": torch.__version__,
+        }
+        self.checkpoints.save(state, self.engine.t, about)
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """The validation pictures as the evaluator asks for them: by number."""
+
+    validation: Validation
+
+    @property
+    def truth(self) -> bool:
+        return self.validation.truth
+
+    def count(self, domain: str) -> int:
+        return len(self.validation.keys(domain))
+
+    def image(self, domain: str, index: int) -> np.ndarray:
+        return self.validation.read(domain, self.validation.keys(domain)[index])
+
+
+def _open_manifest(run: Run) -> Manifest:
+    manifest = Manifest.open(run.data.uri)
+    if manifest.sha256 != run.data.manifest:
+        raise DataError(f"{run.data.uri}: the data set changed since the sweep was planned; submit the sweep again")
+    return manifest
+
+
+def _stream(run: Run, manifest: Manifest, place: Place) -> Stream:
+    data = run.data
+    augment = Augment(flip=data.flip, jitter=data.jitter)
+    return Stream(
+        manifest,
+        sources=SYSTEMS[run.system].reads.sources,
+        image=data.image,
+        batch=data.batch,
+        replicas=data.replicas,
+        seed=run.seed,
+        augment=augment,
+        hosted=Tree(data.replicas, place.rank, place.workers).hosted,
+        cache_bytes=data.cache_bytes,
+    )
+
+
+@contextmanager
+def _process_settings(run: Run) -> Iterator[None]:
+    """Threads and determinism for this run; a reused actor must not inherit the last trial's."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with a fixed workspace
+    threads = torch.get_num_threads()
+    torch.set_num_threads(run.threads)
+    torch.use_deterministic_algorithms(run.exact)
+    torch.backends.cuda.matmul.allow_tf32 = run.precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = run.precision == "tf32"
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(False)
+        torch.set_num_threads(threads)
+
+

@@ -1,0 +1,75 @@
+"""Tune speaks, the conductor answers: a Searcher and a Scheduler that hold no state of their own.
+
+Tune's trial ids change with every attempt, so nothing is ever keyed by them: a trial is its index in the sweep, which
+travels in its config.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from cluster.conductor import STOP, Conductor
+
+INDEX, RUN, ATTEMPT = "index", "run", "attempt"
+REPORT = "report"  # a result's one key of ours; an object, since Tune takes dicts apart
+
+
+class ConductedSearcher(Searcher):
+    """Asks the conductor what to run."""
+
+    def __init__(self, conductor: Conductor) -> None:
+        super().__init__()
+        self._conductor = conductor
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """A trial's config; None while there is nothing to start; FINISHED when nothing will come."""
+        found = self._conductor.next_trial()
+        if found is None:
+            return Searcher.FINISHED if self._conductor.is_finished() else None
+        index, params = found
+        run = self._conductor.job.run(index, params).to_json()
+        return {INDEX: index, RUN: run, ATTEMPT: self._conductor.state.attempt}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """The scheduler has told the conductor already."""
+
+    def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
+        """Metric and mode are the conductor's business."""
+        return True
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the log has it."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the log has it."""
+
+
+class ConductedScheduler(FIFOScheduler):
+    """Hands reports to the conductor and its decisions back. Trials run in the order in which they were suggested."""
+
+    def __init__(self, conductor: Conductor) -> None:
+        super().__init__()
+        self._conductor = conductor
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        """A report: logged, decided on. Results that Tune makes up itself decide nothing."""
+        if REPORT not in result:
+            return TrialScheduler.CONTINUE
+        index, report = trial.config[INDEX], result[REPORT]
+        if report.metrics:
+            action = self._conductor.reported(index, report.step, report.metrics, report.evaluated)
+            if action == STOP:
+                return TrialScheduler.STOP
+        if report.outcome:
+            self._conductor.ended(index, report.outcome, report.error)
+        return TrialScheduler.CONTINUE
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        """A trial raised, or its process died."""
+        text = str(trial.get_error() or "its process died")
+        lines = [line for line in text.splitlines() if line.strip()]
+        self._conductor.crashed(trial.config[INDEX], lines[-1].strip())

@@ -1,0 +1,160 @@
+"""Makes shards of a folder of the user's own pictures, laid out as `layouts` knows it.
+
+Without a size, PNG, JPEG and WebP files go into the shards byte for byte (a JPEG decodes several times faster
+than a PNG of it). With one, each picture is brought to its middle square of that many pixels and stored as
+PNG.
+"""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from data_shards.decode import square
+from data_shards.errors import DataError, has
+from data_shards.layouts import Found, Part, find, recognised
+from data_shards.pack import Sample
+from data_shards.picture import Picture, Progress, encode, in_parallel, keep, silent, upright
+from data_shards.writer import BuildReport, Recipe, build
+
+LABELS = "labels.csv"
+_GREY = ("1", "L", "LA", "I;16", "I;16B")
+_THREADS = 2
+
+Label = tuple[str, str | None]  # (class, text)
+
+
+def build_folder(
+    out: str,
+    *,
+    source: str,
+    layout: str = "auto",
+    paired: bool = False,
+    size: int | None = None,
+    validation: float = 0.1,
+    progress: Progress = silent,
+) -> BuildReport:
+    """Shards of the pictures under the folder `source`.
+
+    layout: "folders" (a/ and b/), "train-test" (trainA/, trainB/ and perhaps testA/, testB/, which become
+    validation), "side-by-side" (A|B in one picture; in train/, val/, test/ or directly), or "auto" for one of
+    the first two. paired: join the two folders' files by name (side-by-side pictures are pairs anyway). size:
+    pixels, or None to keep the files as they are. validation: the share to hold back where no folder does. A
+    file `labels.csv` in `source` may give columns file,class and text.
+    """
+    if size is not None and not 8 <= size <= 4096:
+        raise DataError(f"a size of {size} pixels is not in 8..4096; leave it out to keep the pictures' own")
+    root = Path(source).expanduser().absolute()
+    layout = recognised(root, layout)
+    found = find(root, layout, paired)
+    files = sorted({part.file for sample in found for part in sample.parts.values()})
+    labels = _labels(root, files)
+    recipe = Recipe(
+        name=root.name,
+        arguments={"layout": layout, "paired": paired, "size": size, "validation": validation},
+        sources=_digest(root, files),
+    )
+    return build(out, recipe, partial(_samples, found, labels, size, progress), validation)
+
+
+def _samples(
+    found: Sequence[Found], labels: dict[Path, Label], size: int | None, progress: Progress, notes: list[str]
+) -> Iterator[Sample]:
+    channels = {domain: _channels(found, domain) for domain in sorted({d for sample in found for d in sample.parts})}
+    unlabelled = 0
+    pictures = in_parallel(partial(_pictures, channels=channels, size=size), found, len(found), progress, _THREADS)
+    for sample, shown in zip(found, pictures, strict=True):
+        cls, text = _label(sample, labels)
+        unlabelled += cls is None
+        yield Sample(sample.key, shown, cls=cls, text=text, side=sample.side)
+    if labels and unlabelled:
+        notes.append(f"{unlabelled} of {len(found)} samples are not in {LABELS} and have no class")
+
+
+def _pictures(sample: Found, channels: dict[str, int], size: int | None) -> dict[str, Picture]:
+    return {domain: _picture(part, channels[domain], size) for domain, part in sample.parts.items()}
+
+
+def _picture(part: Part, channels: int, size: int | None) -> Picture:
+    """The picture as it goes into a shard; DataError, naming the file, for one that cannot be decoded."""
+    data = part.file.read_bytes()
+    try:
+        if part.half is None and size is None:
+            return keep(data, channels)
+        with Image.open(io.BytesIO(data)) as file:
+            image = upright(file, channels)
+    except (OSError, ValueError, SyntaxError) as failure:  # Pillow says SyntaxError for a broken PNG
+        raise DataError(f"{part.file} cannot be read as a picture: {failure}") from failure
+    if part.half is not None:
+        if image.width % 2:
+            raise DataError(f"{part.file} is {image.width} pixels wide: two pictures side by side need an even number")
+        middle = image.width // 2
+        image = image.crop(
+            (0, 0, middle, image.height) if part.half == "left" else (middle, 0, image.width, image.height)
+        )
+    return encode(square(image, size) if size else image)
+
+
+def _channels(found: Sequence[Found], domain: str) -> int:
+    """1 where all pictures of a domain are grey by their format, else 3. Reads the files' headers only."""
+    for file in {sample.parts[domain].file for sample in found if domain in sample.parts}:
+        try:
+            with Image.open(file) as picture:
+                if picture.mode not in _GREY:
+                    return 3
+        except UnidentifiedImageError as failure:
+            raise DataError(f"{file} cannot be read as a picture: {failure}") from failure
+    return 1
+
+
+def _labels(root: Path, files: Sequence[Path]) -> dict[Path, Label]:
+    """What labels.csv says, by file; nothing where there is none. A file is named by its path or, if unique,
+    its name.
+    """
+    path = root / LABELS
+    if not path.exists():
+        return {}
+    names: dict[str, list[Path]] = {}
+    for file in files:
+        for name in {file.name, file.relative_to(root).as_posix()}:
+            names.setdefault(name, []).append(file)
+    table = csv.DictReader(io.StringIO(path.read_text("utf-8-sig")))
+    missing = {"file", "class"} - set(table.fieldnames or ())
+    if missing:
+        raise DataError(f"{path} has no column {min(missing)}; its first line must be file,class or file,class,text")
+    labels: dict[Path, Label] = {}
+    for row in table:
+        matches = names.get(row["file"], [])
+        if len(matches) != 1:
+            problem = (
+                "names several pictures; give its path"
+                if matches
+                else f"is not a picture here{has(row['file'], names)}"
+            )
+            raise DataError(f"{path}, line {table.line_num}: {row['file']} {problem}")
+        if not row["class"]:
+            raise DataError(f"{path}, line {table.line_num}: {row['file']} has no class; fill it in or drop the line")
+        labels[matches[0]] = (row["class"], row.get("text") or None)
+    return labels
+
+
+def _label(sample: Found, labels: dict[Path, Label]) -> tuple[str | None, str | None]:
+    """The class and text of a sample; DataError where its two sides have different ones."""
+    given = {labels[part.file] for part in sample.parts.values() if part.file in labels}
+    if len({cls for cls, _ in given}) > 1:
+        raise DataError(f"{LABELS} gives the two pictures of pair {sample.key} different classes")
+    texts = sorted(text for _, text in given if text)
+    return (next(iter(given))[0] if given else None), (texts[0] if texts else None)
+
+
+def _digest(root: Path, files: Sequence[Path]) -> str:
+    """One hash of all that the build reads, by path and content."""
+    whole = hashlib.sha256()
+    labels = root / LABELS
+    for file in [*files, *([labels] if labels.exists() else [])]:
+        whole.update(f"{file.relative_to(root).as_posix()}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
+    return whole.hexdigest()

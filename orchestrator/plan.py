@@ -1,0 +1,216 @@
+"""A sweep checked against its system, its data and this machine: every number settled, every setting known.
+
+Making a plan trains nothing and writes nothing, and every trial's setting is a function of the plan and the
+trial's number: a plan made again after a crash proposes what the first one proposed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cluster.run import Data, Every, Run
+from orchestrator.data import DataFacts, check_shapes, read_data
+from orchestrator.errors import Refusal, nearest, refuse, show
+from orchestrator.identity import identity_of, sweep_id
+from orchestrator.objective import Objective, find_objective
+from orchestrator.settings import Setting, Settings, canonical_axes, check_settings, preset
+from orchestrator.sizes import Auto, Machine, Sizes, find_sizes, this_machine
+from orchestrator.space import Axis, Choice, grid, sample
+from orchestrator.sweep import Sweep
+from trainers.system import System
+from trainers.systems.catalog import SYSTEMS
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep that can run.
+
+    Attributes:
+        id: 12 hex digits of the hash over `identity`.
+        identity: dotted key -> value, for everything the id depends on.
+        file: the sweep file as the user named it.
+        preset: the settings of trial 0: the paper's, with the sweep's fixed values.
+        axes: canonical axis name -> distribution, in the order written.
+        points: the settings of trials 1, 2, ... of a grid; empty for a random search.
+        objective: what judges the trials; of a single trial, what is shown for it.
+        trials: how many trainings, trial 0 included.
+        notes: what the user should know, a line each.
+    """
+
+    id: str
+    identity: Mapping[str, Any]
+    file: str
+    sweep: Sweep
+    system: type[System]
+    data: DataFacts
+    sizes: Sizes
+    preset: Settings
+    axes: Mapping[str, Axis]
+    points: tuple[Mapping[str, Setting], ...]
+    objective: Objective
+    trials: int
+    notes: tuple[str, ...]
+
+    @property
+    def storage(self) -> str:
+        """The absolute folder of all sweeps; this one's is `<storage>/<id>`."""
+        return str(Path(self.sweep.storage).expanduser().absolute())
+
+    def params(self, index: int) -> dict[str, Setting]:
+        """Axis name -> value for trial `index`: a pure function. Trial 0 is the preset, named on each axis.
+
+        An axis whose group holds different values in the preset is left out of trial 0.
+        """
+        if index == 0:
+            values = {axis: self.preset.value(self.system, axis) for axis in self.axes}
+            return {axis: value for axis, value in values.items() if value is not None}
+        if self.points:
+            return dict(self.points[index - 1])
+        return dict(sample(self.axes, self.sweep.seed, index))
+
+    def settings(self, params: Mapping[str, Setting]) -> Settings:
+        """The complete settings of a trial with these values."""
+        return self.preset.with_values(self.system, params)
+
+    def run(self, index: int, params: Mapping[str, Setting]) -> Run:
+        """Trial `index` with these values, complete."""
+        sweep, sizes, settings = self.sweep, self.sizes, self.settings(params)
+        augment = sweep.data.augment
+        return Run(
+            sweep=self.id,
+            trial=index,
+            seed=sweep.seed,
+            system=self.system.name,
+            hyper=dict(settings.hyper),
+            weights=dict(settings.weights),
+            balance=dict(settings.balance),
+            data=Data(
+                uri=self.data.uri,
+                manifest=self.data.sha256,
+                image=sweep.data.image,
+                batch=sizes.batch,
+                replicas=sizes.replicas,
+                flip=augment.flip,
+                jitter=augment.jitter,
+                cache_bytes=sweep.data.cache,
+            ),
+            steps=sweep.steps,
+            every=Every(sizes.report, sizes.evaluate, sizes.checkpoint),
+            workers=sweep.resources.workers,
+            threads=sweep.resources.threads,
+            precision=sizes.precision,
+            layout=sweep.layout,
+            exact=sweep.exact,
+            on_nonfinite=sweep.on_nonfinite,
+            storage=self.storage,
+        )
+
+
+def make_plan(
+    sweep: Sweep, file: str, *, kept: Mapping[str, Auto] | None = None, machine: Machine | None = None
+) -> Plan:
+    """Check `sweep`, read from `file`, against its system, its data and `machine` (default: this one).
+
+    `kept` is `plan.sizes.autos` of the first submit of the same sweep, where there was one.
+
+    Raises:
+        Refusal: one line for each mistake.
+    """
+    if sweep.system not in SYSTEMS:
+        near = nearest(sweep.system, SYSTEMS)
+        problem = f"unknown system {show(sweep.system)}"
+        raise Refusal(problem, file=file, path="system", value=sweep.system, nearest=near, has=SYSTEMS)
+    system = SYSTEMS[sweep.system]
+    found = check_settings(system, sweep)
+    sizes, misfits = find_sizes(sweep, system, machine or this_machine(), kept or {})
+    found += misfits
+    data = None
+    try:
+        data = read_data(sweep.data.uri, system)
+    except Refusal as refusal:
+        found.append(refusal)
+    refuse(found, file)
+    assert data is not None
+    try:
+        return _checked_plan(sweep, file, system, data, sizes)
+    except Refusal as refusal:
+        refusal.file = file
+        raise
+
+
+def _checked_plan(sweep: Sweep, file: str, system: type[System], data: DataFacts, sizes: Sizes) -> Plan:
+    """The plan of a sweep whose names, data and sizes are right alone; Refusal where they do not fit together."""
+    base, axes = preset(system, sweep), canonical_axes(system, sweep)
+    hyper = system.Hyper(**base.hyper)
+    shapes = data.shapes(sweep.data.image)
+    check_shapes(system, shapes, hyper, searched=False)
+    objective = find_objective(system, sweep, axes, data, hyper)
+    points, trials, notes = _trials(sweep, system, base, axes)
+    identity = identity_of(sweep, data.sha256)
+    plan = Plan(
+        id=sweep_id(identity),
+        identity=identity,
+        file=file,
+        sweep=sweep,
+        system=system,
+        data=data,
+        sizes=sizes,
+        preset=base,
+        axes=axes,
+        points=points,
+        objective=objective,
+        trials=trials,
+        notes=(*notes, *_notes(sweep, data, sizes)),
+    )
+    if any(axis.startswith("hyper.") for axis in axes):  # a choice may fit alone and not beside another one
+        for index in range(1, trials):
+            settings = plan.settings(plan.params(index))
+            check_shapes(system, shapes, system.Hyper(**settings.hyper), searched=True)
+    return plan
+
+
+def _trials(
+    sweep: Sweep, system: type[System], base: Settings, axes: Mapping[str, Axis]
+) -> tuple[tuple[Mapping[str, Setting], ...], int, list[str]]:
+    """A grid's points, the number of trials, and notes. Raises Refusal where the search makes no sense."""
+    if not axes:
+        if sweep.trials > 1:
+            problem = f"{sweep.trials} trials without a search would be the same training {sweep.trials} times"
+            raise Refusal(problem + "; add a search, or leave trials out", path="trials", value=sweep.trials)
+        return (), 1, []
+    if sweep.searcher == "random":
+        if sweep.trials < 2:
+            raise Refusal(
+                "a search needs at least 2 trials: the first is the preset", path="trials", value=sweep.trials
+            )
+        return (), sweep.trials, []
+    choices = {}
+    for (key, axis), name in zip(sweep.search.items(), axes, strict=True):
+        if not isinstance(axis, Choice):
+            problem = f"a grid takes choices, not {axis}; list the values with choice, or use searcher: random"
+            raise Refusal(problem, path=f"search.{key}")
+        choices[name] = axis
+    try:
+        combinations = grid(choices)
+    except ValueError as error:
+        raise Refusal(str(error), path="search") from error
+    points = tuple(point for point in combinations if base.with_values(system, point) != base)
+    notes = [] if len(points) == len(combinations) else ["the grid's point that equals the preset is trial 0"]
+    if "trials" in sweep.model_fields_set and sweep.trials != len(points) + 1:
+        notes.append(f"a grid ignores trials: {sweep.trials}; it has {len(points) + 1} with the preset")
+    return points, len(points) + 1, notes
+
+
+def _notes(sweep: Sweep, data: DataFacts, sizes: Sizes) -> list[str]:
+    notes = []
+    for domain, (_, height, width) in data.stored.items():
+        if sweep.data.image > max(height, width):
+            notes.append(f"domain {domain} is stored at {width} x {height} and enlarged to {sweep.data.image}")
+    if sweep.scheduler.asha and not sweep.search:
+        notes.append("the scheduler has nothing to stop: trial 0 always runs to its end")
+    if sizes.precision == "bf16" and not sizes.gpus_per_worker:
+        notes.append("bf16 on a CPU without bf16 units is many times slower than fp32")
+    return notes

@@ -1,0 +1,176 @@
+"""A plan for people and for programs: one description, printed as tables or as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.plan import Plan
+from orchestrator.quantities import duration_text, size_text
+from orchestrator.space import spell_axis
+from orchestrator.tables import cell, facts, table
+from trainers.settings import aliases, effective
+
+SETTINGS = ("weights.", "hyper.", "balance.")
+TRIALS_SHOWN = 20  # rows of the table of trials; `-o json` has them all
+
+
+def describe(plan: Plan) -> dict[str, Any]:
+    """Everything about `plan` as JSON-able values; the tables show a part of it."""
+    sweep, sizes, data, system = plan.sweep, plan.sizes, plan.data, plan.system
+    asha, resources = sweep.scheduler.asha, sweep.resources
+    return {
+        "id": plan.id,
+        "name": sweep.name,
+        "file": plan.file,
+        "storage": f"{plan.storage}/{plan.id}",
+        "system": {"name": system.name, "title": system.title, "citation": system.citation},
+        "data": {
+            "uri": data.uri,
+            "name": data.name,
+            "manifest": data.sha256,
+            "image": sweep.data.image,
+            "stored": {domain: list(shape) for domain, shape in data.stored.items()},
+            "train": dict(data.train),
+            "validation": dict(data.validation),
+            "truth": data.truth,
+            "cache_bytes": sweep.data.cache,
+        },
+        "training": {
+            "steps": sweep.steps,
+            "batch": sizes.batch,
+            "replicas": sizes.replicas,
+            "images_seen": sweep.steps * sizes.batch,
+            "every": {"report": sizes.report, "evaluate": sizes.evaluate, "checkpoint": sizes.checkpoint},
+            "precision": sizes.precision,
+            "layout": sweep.layout,
+            "exact": sweep.exact,
+            "on_nonfinite": sweep.on_nonfinite,
+            "seed": sweep.seed,
+        },
+        "terms": _terms(plan),
+        "written": {key: value for key, value in plan.identity.items() if key.startswith(SETTINGS)},
+        "hyper": dict(plan.preset.hyper),
+        "balance": dict(plan.preset.balance),
+        "search": _search(plan),
+        "searcher": sweep.searcher,
+        "scheduler": {"asha": {"grace": asha.grace, "reduction": asha.reduction}} if asha else "none",
+        "objective": {"metric": plan.objective.metric, "mode": plan.objective.mode},
+        "trials": [plan.params(index) for index in range(plan.trials)],
+        "resources": {
+            "workers": resources.workers,
+            "cpus_per_worker": resources.cpus_per_worker,
+            "gpus_per_worker": sizes.gpus_per_worker,
+            "threads": resources.threads,
+            "concurrency": sizes.concurrency,
+        },
+        "budget": {"failures": sweep.budget.failures, "wall_seconds": sweep.budget.wall},
+        "auto": dict(sizes.autos),
+        "notes": list(plan.notes),
+    }
+
+
+def print_plan(plan: Plan, console: Console) -> None:
+    """Print `plan` for people."""
+    told = describe(plan)
+    console.print(_summary(told))
+    console.print(table("Losses", told["terms"]))
+    if plan.axes:
+        rows = [{**row, "distribution": str(plan.axes[row["axis"]])} for row in told["search"]]
+        console.print(table("Search", [{**row, "preset": _or_published(row["preset"])} for row in rows]))
+        blank = {"trial": 0, **dict.fromkeys(plan.axes)}
+        shown = [{**blank, "trial": index, **params} for index, params in enumerate(told["trials"][:TRIALS_SHOWN])]
+        shown[0] = {name: _or_published(value) for name, value in shown[0].items()}
+        console.print(table("Trials (0 is the preset)", shown))
+        if plan.trials > TRIALS_SHOWN:
+            console.print(f"... and {plan.trials - TRIALS_SHOWN} more (-o json lists them)")
+    for note in told["notes"]:
+        console.print(f"note: {note}", style="yellow", markup=False, highlight=False)
+
+
+def _summary(told: dict[str, Any]) -> Table:
+    """The plan's facts, a line each."""
+    data, training, resources, objective = told["data"], told["training"], told["resources"], told["objective"]
+    side, every = data["image"], training["every"]
+    trials = len(told["trials"])
+    train = ", ".join(f"{source} {count}" for source, count in data["train"].items())
+    validation = ", ".join(f"{domain} {count}" for domain, count in data["validation"].items())
+    asha = told["scheduler"]["asha"] if told["scheduler"] != "none" else None
+    wall = told["budget"]["wall_seconds"]
+    lines = {
+        "sweep": f"{told['name']}, id {told['id']}",
+        "system": f"{told['system']['name']}: {told['system']['citation']}",
+        "data": f"{data['name']} at {side} x {side} pixels: to train {train}; to validate {validation}"
+        + (", with truth" if data["truth"] else ", without truth"),
+        "training": f"{_count(training['steps'], 'step')} of {_count(training['batch'], 'sample')} on "
+        f"{_count(training['replicas'], 'replica')} "
+        f"({training['images_seen']} samples seen), seed {training['seed']}",
+        "every": f"report {every['report']}, evaluate {every['evaluate']}, checkpoint {every['checkpoint']} steps",
+        "arithmetic": f"{training['precision']}, {training['layout']}, "
+        + ("exact" if training["exact"] else "not exact")
+        + f"; a loss that is not finite: {training['on_nonfinite']}",
+        "set here": ", ".join(f"{key} {cell(value)}" for key, value in told["written"].items())
+        or "nothing: the paper's own settings",
+        "trials": "1: the preset"
+        if trials == 1
+        else f"{trials}: the preset and {trials - 1} by {told['searcher']}"
+        + (f"; asha from {asha['grace']:g} of the steps, 1 in {asha['reduction']:g} goes on" if asha else ""),
+        "objective": f"{objective['metric']} ({objective['mode']})",
+        "resources": f"{_count(resources['concurrency'], 'trial')} at a time; each "
+        f"{_count(resources['workers'], 'worker')} of {_count(resources['cpus_per_worker'], 'CPU')}, "
+        f"{_count(resources['gpus_per_worker'], 'GPU')}, {_count(resources['threads'], 'thread')}, "
+        f"{size_text(data['cache_bytes'])} cache",
+        "budget": f"{_count(told['budget']['failures'], 'failure')} of a trial, "
+        + (f"{duration_text(wall)} in all" if wall else "no time limit"),
+        "auto became": ", ".join(f"{key} {value}" for key, value in told["auto"].items()) or "nothing was auto",
+        "storage": told["storage"],
+    }
+    return facts(lines)
+
+
+def _or_published(value: object) -> object:
+    """`value`; where it is null, or differs within a group, the paper's own setting is meant."""
+    return "as published" if value is None else value
+
+
+def _count(number: float, word: str) -> str:
+    return f"{number:g} {word}" if number == 1 else f"{number:g} {word}s"
+
+
+def _search(plan: Plan) -> list[dict[str, Any]]:
+    """A row for each searched axis."""
+    names = aliases(plan.system.terms)
+    symbols = {term.name: term.symbol for term in plan.system.terms}
+    rows = []
+    for axis, spread in plan.axes.items():
+        terms = names.get(axis.partition(".")[2], ()) if axis.startswith("weights.") else ()
+        rows.append(
+            {
+                "axis": axis,
+                "symbol": ", ".join(symbols[term] for term in terms),
+                "preset": plan.preset.value(plan.system, axis),
+                "distribution": spell_axis(spread),
+            }
+        )
+    return rows
+
+
+def _terms(plan: Plan) -> list[dict[str, Any]]:
+    """A row for each term in force under the preset."""
+    system = plan.system
+    hyper = system.Hyper(**plan.preset.hyper)
+    strength = effective(system.terms, plan.preset.weights)
+    return [
+        {
+            "term": term.name,
+            "group": term.group or "",
+            "symbol": term.symbol,
+            "weight": plan.preset.weights[term.name],
+            "effective": strength[term.name],
+            "meaning": term.meaning,
+        }
+        for term in system.terms
+        if term.exists(hyper)
+    ]

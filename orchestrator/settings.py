@@ -1,0 +1,184 @@
+"""What a sweep sets and searches, checked against its system's terms, hyper-parameters and balance.
+
+A weight has several names (term, group, the paper's symbol). From here on there is one: `weights.cyc` where
+the group is meant, `weights.cyc_a` where the term is, so that two files that mean the same search draw the
+same values.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.errors import Refusal, nearest, nearest_dotted, show
+from orchestrator.fields import check_fields, coerce_field, field_problem
+from orchestrator.space import Axis, LogUniform, Scalar, Uniform
+from orchestrator.sweep import Sweep
+from trainers.settings import Balance, aliases
+from trainers.system import System
+
+Setting = Scalar | None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One complete setting: a weight for each term, and every field of hyper and balance."""
+
+    weights: Mapping[str, float]
+    hyper: Mapping[str, Setting]
+    balance: Mapping[str, Setting]
+
+    def with_values(self, system: type[System], values: Mapping[str, Setting]) -> Settings:
+        """These settings with `values` (axis name -> value): `weights.cyc` sets each term of the group."""
+        parts: dict[str, dict[str, Any]] = {
+            "weights": dict(self.weights),
+            "hyper": dict(self.hyper),
+            "balance": dict(self.balance),
+        }
+        names = aliases(system.terms)
+        for key, value in values.items():
+            part, _, name = key.partition(".")
+            if part == "weights":
+                assert isinstance(value, int | float)
+                parts[part].update(dict.fromkeys(names[name], float(value)))
+            else:
+                parts[part][name] = coerce_field(system.Hyper if part == "hyper" else Balance, name, value)
+        return Settings(**parts)
+
+    def value(self, system: type[System], axis: str) -> Setting:
+        """What these settings hold on an axis; None also where the terms of a group differ."""
+        part, _, name = axis.partition(".")
+        if part == "weights":
+            values = {self.weights[term] for term in aliases(system.terms)[name]}
+            return values.pop() if len(values) == 1 else None
+        return (self.hyper if part == "hyper" else self.balance)[name]
+
+
+def preset(system: type[System], sweep: Sweep) -> Settings:
+    """The paper's settings with the sweep's own fixed values. The names must have been checked."""
+    published = Settings(
+        {term.name: term.weight for term in system.terms},
+        dataclasses.asdict(system.Hyper()),
+        dataclasses.asdict(Balance()),
+    )
+    fixed: dict[str, Setting] = {f"weights.{name}": value for name, value in sweep.weights.items()}
+    fixed |= {f"hyper.{name}": value for name, value in sweep.hyper.items()}
+    fixed |= {f"balance.{name}": value for name, value in sweep.balance.items()}
+    return published.with_values(system, fixed)
+
+
+def check_settings(system: type[System], sweep: Sweep) -> list[Refusal]:
+    """Everything wrong with the names and values in `weights`, `hyper` and `search`."""
+    found = [_unknown_weight(system, name, f"weights.{name}") for name in sweep.weights if _is_unknown(system, name)]
+    found += check_fields(system.Hyper, sweep.hyper, "hyper", system.name)
+    for key, axis in sweep.search.items():
+        found += _check_axis(system, key, axis)
+    return found or _check_twice(system, sweep) or _check_in_force(system, sweep)
+
+
+def canonical_axes(system: type[System], sweep: Sweep) -> dict[str, Axis]:
+    """The searched axes by their canonical names, in the order written. The names must have been checked."""
+    return {canonical(system, key): axis for key, axis in sweep.search.items()}
+
+
+def canonical(system: type[System], key: str) -> str:
+    """The one name of a searched key: the term's or the group's for a symbol that means exactly that."""
+    part, _, name = key.partition(".")
+    if part != "weights":
+        return key
+    names = aliases(system.terms)
+    plain = [*(term.name for term in system.terms), *groups(system)]
+    same = [other for other in plain if names[other] == names[name]]
+    return f"weights.{same[0] if name not in plain and same else name}"
+
+
+def groups(system: type[System]) -> list[str]:
+    """The names of the system's groups of terms, in order."""
+    return list(dict.fromkeys(term.group for term in system.terms if term.group))
+
+
+def searched_terms(system: type[System], axes: Mapping[str, Axis]) -> dict[str, str]:
+    """Term -> the axis that changes its effective weight: its own, or that of the term it is a multiple of."""
+    names = aliases(system.terms)
+    direct = {term: axis for axis in axes if axis.startswith("weights.") for term in names[axis.partition(".")[2]]}
+    through = {term.name: direct[term.times] for term in system.terms if term.times in direct}
+    return through | direct
+
+
+def _is_unknown(system: type[System], name: str) -> bool:
+    return name not in aliases(system.terms)
+
+
+def _unknown_weight(system: type[System], name: str, path: str) -> Refusal:
+    has = [*(term.name for term in system.terms), *groups(system)]
+    near = nearest(name, [*has, *aliases(system.terms)])
+    return Refusal(f"unknown weight {show(name)} for {system.name}", path=path, value=name, nearest=near, has=has)
+
+
+def _check_axis(system: type[System], key: str, axis: Axis) -> list[Refusal]:
+    part, _, name = key.partition(".")
+    path = f"search.{key}"
+    if part == "weights" and name:
+        if _is_unknown(system, name):
+            return [_unknown_weight(system, name, path)]
+        wrong = [v for v in axis.extremes() if isinstance(v, bool | str) or v < 0]
+        return [
+            Refusal(f"a weight must be a number of at least 0, not {show(v)}", path=path, value=v) for v in wrong[:1]
+        ]
+    if part in ("hyper", "balance") and name:
+        declared, owner = (system.Hyper, system.name) if part == "hyper" else (Balance, "")
+        problems = [field_problem(declared, name, value, owner) for value in axis.extremes()]
+        first = next(filter(None, problems), None)
+        if first and first.problem.startswith("must be a whole number") and isinstance(axis, Uniform | LogUniform):
+            first = Refusal(f"takes whole numbers, so the search is int_uniform or choice, not {axis}")
+        if first:
+            first.path = path
+        return [first] if first else []
+    known = [f"weights.{other}" for other in aliases(system.terms)]
+    known += [f"hyper.{field.name}" for field in dataclasses.fields(system.Hyper)]
+    known += [f"balance.{field.name}" for field in dataclasses.fields(Balance)]
+    problem = f"cannot search {show(key)}: a searched key is weights.X, hyper.X or balance.X"
+    return [Refusal(problem, path=path, value=key, nearest=nearest_dotted(key, known))]
+
+
+def _check_twice(system: type[System], sweep: Sweep) -> list[Refusal]:
+    """Two names for one setting: an alias beside the name, or a value that is both fixed and searched."""
+    names = aliases(system.terms)
+    written = [(f"weights.{name}", f"weights.{name}") for name in sweep.weights]
+    written += [(f"hyper.{name}", f"hyper.{name}") for name in sweep.hyper]
+    written += [(f"balance.{name}", f"balance.{name}") for name in sweep.balance]
+    written += [(key, f"search.{key}") for key in sweep.search]
+    setters: dict[str, str] = {}
+    found = []
+    for key, path in written:
+        part, _, name = key.partition(".")
+        targets = [f"weights.{term}" for term in names[name]] if part == "weights" else [key]
+        taken = [target for target in targets if target in setters]
+        if taken:
+            problem = f"sets {', '.join(taken)}, which {setters[taken[0]]} sets already; keep one of the two"
+            found.append(Refusal(problem, path=path))
+        setters |= {target: path for target in targets if target not in setters}
+    return found
+
+
+def _check_in_force(system: type[System], sweep: Sweep) -> list[Refusal]:
+    """Weights of terms that the hyper-parameters leave out, in every setting that the search can reach."""
+    base = preset(system, sweep)
+    axes = {key: axis for key, axis in sweep.search.items() if key.startswith("hyper.")}
+    reachable = [base] + [base.with_values(system, {k: v}) for k, axis in axes.items() for v in axis.extremes()]
+    hypers = [system.Hyper(**settings.hyper) for settings in reachable]
+    in_force = {term.name for term in system.terms if any(term.exists(hyper) for hyper in hypers)}
+    names = aliases(system.terms)
+    written = {f"weights.{name}": name for name in sweep.weights}
+    written |= {f"search.{key}": key.partition(".")[2] for key in sweep.search if key.startswith("weights.")}
+    return [
+        Refusal(
+            f"the term {show(name)} does not exist under these hyper settings",
+            path=path,
+            has=sorted(in_force),
+        )
+        for path, name in written.items()
+        if not in_force.intersection(names[name])
+    ]

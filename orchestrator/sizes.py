@@ -1,0 +1,159 @@
+"""How a training is cut up (batch, replicas, workers, intervals) and how many of them fit on this machine.
+
+`auto` becomes a number here and nowhere else. What it became is part of the result's definition, so a sweep
+that was submitted before brings its values along in `kept` and gets them back, whatever this machine would
+say today.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import Refusal
+from orchestrator.sweep import Sweep
+from trainers.system import System
+
+Auto = int | float | str
+USUAL_REPORT = 100  # steps between reports, where a training is long enough
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What this machine offers: CPUs (fractional in a container) and GPUs."""
+
+    cpus: float
+    gpus: int
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Every size of a training as a number, and `concurrency`: how many trials run at a time.
+
+    `autos` holds what `auto` became, by its dotted key.
+    """
+
+    batch: int
+    replicas: int
+    report: int
+    evaluate: int
+    checkpoint: int
+    precision: str
+    gpus_per_worker: float
+    concurrency: int
+    autos: Mapping[str, Auto]
+
+
+def this_machine() -> Machine:
+    """The CPUs that this process may use, and the GPUs that its container was given."""
+    cpus = float(len(os.sched_getaffinity(0)))
+    limit = Path("/sys/fs/cgroup/cpu.max")
+    if limit.exists():
+        quota, period = limit.read_text().split()
+        if quota != "max":
+            cpus = min(cpus, int(quota) / int(period))
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    devices = list(Path("/dev").glob("nvidia[0-9]*"))
+    chosen = len([name for name in visible.split(",") if name.strip()]) if visible is not None else len(devices)
+    return Machine(cpus, min(chosen, len(devices)))
+
+
+def find_sizes(
+    sweep: Sweep, system: type[System], machine: Machine, kept: Mapping[str, Auto]
+) -> tuple[Sizes, list[Refusal]]:
+    """The sizes of the sweep's trainings, and everything wrong with them.
+
+    `kept`: dotted key -> what `auto` became when the sweep was first submitted.
+    """
+    autos: dict[str, Auto] = {}
+
+    def settle(key: str, written: Any, default: Auto) -> Any:
+        if written == "auto":
+            autos[key] = kept.get(key, default)
+        return autos.get(key, written)
+
+    workers, every, tenth = sweep.resources.workers, sweep.every, max(1, sweep.steps // 10)
+    replicas = settle("data.replicas", sweep.data.replicas, workers)
+    gpus = sweep.resources.gpus_per_worker
+    if gpus == "auto":  # not kept: a resume takes what its machine has
+        gpus = autos["resources.gpus_per_worker"] = float(machine.gpus >= workers)
+    sizes = Sizes(
+        batch=settle("data.batch", sweep.data.batch, replicas * system.min_per_replica),
+        replicas=replicas,
+        report=settle("every.report", every.report, min(USUAL_REPORT, tenth)),
+        evaluate=settle("every.evaluate", every.evaluate, tenth),
+        checkpoint=settle("every.checkpoint", every.checkpoint, tenth),
+        precision=settle("precision", sweep.precision, "tf32" if gpus else "fp32"),
+        gpus_per_worker=gpus,
+        concurrency=_concurrency(sweep, machine, gpus),
+        autos=autos,
+    )
+    found = [
+        *_check_split(sweep, system, sizes),
+        *_check_intervals(sweep, sizes),
+        *_check_room(sweep, machine, sizes),
+    ]
+    if sweep.precision == "tf32" and not gpus:
+        found.append(Refusal("tf32 needs a GPU, and the workers have none", path="precision", value="tf32"))
+    return sizes, found
+
+
+def _check_split(sweep: Sweep, system: type[System], sizes: Sizes) -> list[Refusal]:
+    workers, replicas, batch = sweep.resources.workers, sizes.replicas, sizes.batch
+    least = system.min_per_replica
+    if replicas % workers:  # both are powers of two: more workers than replicas
+        problem = f"{workers} workers cannot share {replicas} replicas; at most {replicas}, or data.replicas: {workers}"
+        return [Refusal(problem, path="resources.workers", value=workers)]
+    if batch % replicas:
+        below = batch - batch % replicas
+        near = f"{below} or {below + replicas}" if below else str(replicas)
+        problem = f"a batch of {batch} cannot be shared by {replicas} replicas; nearest: {near}"
+        return [Refusal(problem, path="data.batch", value=batch)]
+    if batch // replicas < least:
+        problem = f"{system.name} needs {least} samples in each of {replicas} replicas, so at least {least * replicas}"
+        return [Refusal(f"{problem}, not {batch}", path="data.batch", value=batch)]
+    return []
+
+
+def _check_intervals(sweep: Sweep, sizes: Sizes) -> list[Refusal]:
+    intervals = {"report": sizes.report, "evaluate": sizes.evaluate, "checkpoint": sizes.checkpoint}
+    found = [
+        Refusal(f"{every} is more than the {sweep.steps} steps of a training", path=f"every.{key}", value=every)
+        for key, every in intervals.items()
+        if every > sweep.steps
+    ]
+    asha = sweep.scheduler.asha
+    if asha and not found:
+        first = math.ceil(asha.grace * sweep.steps / sizes.evaluate) * sizes.evaluate
+        if first >= sweep.steps:
+            problem = f"asha decides at evaluations from step {math.ceil(asha.grace * sweep.steps)} on; every"
+            problem += f" {sizes.evaluate} of {sweep.steps} steps leaves none before the end"
+            found.append(Refusal(problem, path="every.evaluate", value=sizes.evaluate))
+    return found
+
+
+def _check_room(sweep: Sweep, machine: Machine, sizes: Sizes) -> list[Refusal]:
+    """A trial that never fits would wait for ever."""
+    wanted = sweep.resources
+    cpus, gpus = wanted.workers * wanted.cpus_per_worker, wanted.workers * sizes.gpus_per_worker
+    if cpus > machine.cpus:
+        problem = f"{wanted.workers} x {wanted.cpus_per_worker:g} CPUs are more than this machine's {machine.cpus:g}"
+        fit = math.floor(1000 * machine.cpus / wanted.workers) / 1000
+        problem += f"; lower resources.workers, or cpus_per_worker to {fit:g}"
+        return [Refusal(problem, path="resources.cpus_per_worker", value=wanted.cpus_per_worker)]
+    if gpus > machine.gpus:
+        problem = f"{wanted.workers} x {sizes.gpus_per_worker:g} GPUs are more than this machine's {machine.gpus}"
+        return [Refusal(problem, path="resources.gpus_per_worker", value=sizes.gpus_per_worker)]
+    return []
+
+
+def _concurrency(sweep: Sweep, machine: Machine, gpus_per_worker: float) -> int:
+    workers = sweep.resources.workers
+    room = machine.cpus / (workers * sweep.resources.cpus_per_worker)
+    if gpus_per_worker:
+        room = min(room, machine.gpus / (workers * gpus_per_worker))
+    return math.floor(room + 1e-9)  # 2 CPUs hold 20 trials of 0.1

@@ -1,0 +1,219 @@
+"""The sweep file's keys, and nothing else: their types, defaults, units and one line each on what they mean.
+
+A Sweep is what the user wrote, checked as far as it can be without a system or data; `plan.py` does the
+rest. The same models print the JSON Schema for editors, so a description here is what a user reads while
+typing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+)
+
+from orchestrator.errors import refuse, show
+from orchestrator.fields import check_fields, fields_schema
+from orchestrator.sweep_errors import refusals
+from orchestrator.values import (
+    Bytes,
+    Count,
+    CountOrAuto,
+    Cpus,
+    GpusOrAuto,
+    Jitter,
+    Power,
+    PowerOrAuto,
+    Reduction,
+    SearchAxis,
+    Seconds,
+    Seed,
+    Setting,
+    Share,
+    Storage,
+    Tries,
+    Weight,
+)
+from orchestrator.yaml_file import read_yaml
+from trainers.settings import Balance
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+Settings = Annotated[dict[str, Setting], WithJsonSchema(fields_schema(Balance))]
+
+
+class Part(BaseModel):
+    """A mapping of the file: no key beyond the declared ones, no guessing between types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Augment(Part):
+    """Random changes of training images; evaluation sees none."""
+
+    flip: bool = Field(default=True, description="Mirror half of the images left to right.")
+    jitter: Jitter = Field(
+        default=286 / 256,
+        description="Load images at this multiple of `image`, crop at random; 1: no cropping, at most 2.",
+    )
+
+
+class DataPart(Part):
+    """What is read, and how much of it at a time."""
+
+    uri: str = Field(
+        description="Folder of the data set: shards and manifest, as `i2i-cluster shards build` makes them."
+    )
+    image: Count = Field(description="Side of the square training images in pixels.")
+    batch: CountOrAuto = Field(
+        default="auto", description="Samples a step, over all workers; auto: one for each replica."
+    )
+    replicas: PowerOrAuto = Field(
+        default="auto",
+        description="Fixed slices of a batch, a power of two: the result is the same on any number of "
+        "workers that divides it; auto: the number of workers.",
+    )
+    augment: Augment = Field(default=Augment(), description="Random changes of training images.")
+    cache: Bytes = Field(
+        default=256_000_000, description="Memory for decoded images in each worker, such as 256MB or 4GiB."
+    )
+
+
+class Objective(Part):
+    """What makes one trial better than another."""
+
+    metric: str = Field(description="An evaluation score (eval/...), or loss/<term> that no searched weight acts on.")
+    mode: Literal["auto", "min", "max"] = Field(
+        default="auto", description="Whether less or more is better; auto: as the score says."
+    )
+
+
+class Asha(Part):
+    """Stop the worse trials early (asynchronous successive halving)."""
+
+    grace: Share = Field(default=0.15, description="Share of `steps`, above 0 and at most 1, that every trial may run.")
+    reduction: Reduction = Field(
+        default=3.0, description="About one trial in this many goes on at each decision; above 1."
+    )
+
+
+class Scheduler(Part):
+    """Which trials run to their end."""
+
+    asha: Asha | None = Field(default=None, description="Stop the worse trials early.")
+
+
+class Budget(Part):
+    """What the sweep may cost."""
+
+    failures: Tries = Field(
+        default=3, description="How often a trial may fail and be tried again from its last checkpoint."
+    )
+    wall: Seconds | None = Field(
+        default=None, description="Time for the whole sweep, such as 6h or 1h30m; empty: no limit."
+    )
+
+
+class Every(Part):
+    """Intervals, in steps."""
+
+    report: CountOrAuto = Field(
+        default="auto", description="Steps between reports of the losses; auto: 100, or a tenth of few steps."
+    )
+    evaluate: CountOrAuto = Field(default="auto", description="Steps between evaluations; auto: a tenth of steps.")
+    checkpoint: CountOrAuto = Field(default="auto", description="Steps between checkpoints; auto: a tenth of steps.")
+
+
+class Resources(Part):
+    """What one trial runs on."""
+
+    workers: Power = Field(default=1, description="Processes of a trial, a power of two that divides `data.replicas`.")
+    cpus_per_worker: Cpus = Field(default=1.0, description="CPUs of a worker; fractions share one CPU.")
+    gpus_per_worker: GpusOrAuto = Field(
+        default="auto", description="GPUs of a worker; auto: 1 where the machine has enough, or 0."
+    )
+    threads: Count = Field(
+        default=1, description="Torch threads of a worker; part of what makes results the same to the bit."
+    )
+
+
+def _scheduler(value: object) -> object:
+    """`none` and `asha` by their bare names, for the mapping they stand for."""
+    if value == "none":
+        return {}
+    if value == "asha":
+        return {"asha": {}}
+    if not isinstance(value, dict) or not value:
+        raise ValueError(f"must be none or {{asha: {{grace: 0.15, reduction: 3}}}}, not {show(value)}")
+    return value
+
+
+class Sweep(Part):
+    """One sweep: a system, its data, the settings to search and how to run it."""
+
+    name: Name = Field(
+        default="sweep", description="For people: letters, digits, dots, dashes; may change at any time."
+    )
+    system: str = Field(description="The method to train; `i2i-cluster systems` lists them.")
+    data: DataPart = Field(description="What is read.")
+    steps: Count = Field(description="Length of a training in steps, such as 20_000 or 20k.")
+    seed: Seed = Field(default=0, description="Decides initial weights, order of samples, augmentation and search.")
+    weights: dict[str, Weight] = Field(
+        default={}, description="Loss weights by term, group or the paper's symbol; others keep the preset."
+    )
+    hyper: dict[str, Setting] = Field(default={}, description="Settings of the system; others stay preset.")
+    balance: Settings = Field(default={}, description="How hard the critics play.")
+    search: dict[str, SearchAxis] = Field(
+        default={}, description="What to search: weights.X, hyper.X or balance.X with a distribution."
+    )
+    trials: Count = Field(default=1, description="Trainings, the preset included; a grid has its own number.")
+    searcher: Literal["grid", "random"] = Field(default="random", description="How settings are proposed.")
+    scheduler: Annotated[
+        Scheduler, BeforeValidator(_scheduler, json_schema_input_type=Scheduler | Literal["none", "asha"])
+    ] = Field(default=Scheduler(), description="Which trials run to their end: none (all of them) or asha.")
+    objective: Objective | None = Field(
+        default=None, description="What makes one trial better than another; needed for a search."
+    )
+    budget: Budget = Field(default=Budget(), description="What the sweep may cost.")
+    every: Every = Field(default=Every(), description="Intervals, in steps.")
+    on_nonfinite: Literal["stop", "skip"] = Field(
+        default="stop", description="When a loss is NaN or infinite: end, or skip the update."
+    )
+    resources: Resources = Field(default=Resources(), description="What one trial runs on.")
+    precision: Literal["auto", "fp32", "tf32", "bf16"] = Field(
+        default="auto", description="Arithmetic; auto: what the device is good at."
+    )
+    layout: Literal["contiguous", "channels_last"] = Field(default="contiguous", description="Memory order of images.")
+    exact: bool = Field(
+        default=True, description="Deterministic arithmetic on GPUs: a resumed run is the same to the bit."
+    )
+    storage: Storage = Field(default="./i2i-runs", description="Folder for logs, checkpoints and results.")
+    cluster: Literal["local"] = Field(default="local", description="Where to run: this machine.")
+
+
+def load_sweep(path: Path) -> Sweep:
+    """Read and check the sweep file at `path`.
+
+    Raises:
+        Refusal: the file cannot be read as YAML, or its keys are not a sweep's; one line for each mistake.
+    """
+    return read_sweep(read_yaml(path), str(path))
+
+
+def read_sweep(values: dict[str, Any], file: str) -> Sweep:
+    """The sweep that `values` describe, `file` in refusals. Raises Refusal like `load_sweep`."""
+    try:
+        sweep = Sweep.model_validate(values)
+    except ValidationError as error:
+        found = refusals(error, Sweep)
+    else:
+        found = check_fields(Balance, sweep.balance, "balance")
+    refuse(found, file)
+    return sweep

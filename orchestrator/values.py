@@ -1,0 +1,120 @@
+"""The kinds of value a sweep file may hold: how each is read, refused, and shown in an editor's schema.
+
+pydantic's own readers are replaced by plain functions throughout: a union of `int` and `"auto"` would answer
+one slip with two errors, neither of which says what to write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PlainValidator, WithJsonSchema
+
+from orchestrator import quantities
+from orchestrator.errors import show
+from orchestrator.space import Axis, Scalar, read_axis
+
+LARGEST_SEED = 2**63 - 1  # what the libraries below accept
+Read = Callable[[object], Any]
+
+
+def _power_of_two(value: object) -> int:
+    number = quantities.read_count(value)
+    if number & (number - 1):
+        below = 1 << (number.bit_length() - 1)
+        raise ValueError(f"must be a power of two, not {number}; nearest: {below} or {2 * below}")
+    return number
+
+
+def _or_auto(read: Read) -> Read:
+    def read_or_auto(value: object) -> Any:
+        return value if value == "auto" else read(value)
+
+    return read_or_auto
+
+
+def _at_least(minimum: float, *, above: bool = False, maximum: float | None = None) -> Read:
+    def read(value: object) -> float:
+        number = quantities.read_number(value, minimum, above=above)
+        if maximum is not None and number > maximum:
+            raise ValueError(f"must be at most {maximum:g}, not {show(value)}")
+        return number
+
+    return read
+
+
+def _seed(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST_SEED:
+        raise ValueError(f"must be a whole number from 0 to 2**63 - 1, not {show(value)}")
+    return value
+
+
+def _tries(value: object) -> int:
+    return 0 if value == 0 and not isinstance(value, bool) else quantities.read_count(value)
+
+
+def _weight(value: object) -> float:
+    number = quantities.read_number(value)
+    if number < 0:
+        raise ValueError(f"a weight must be at least 0, not {show(value)}")
+    return number
+
+
+def _setting(value: object) -> Scalar | None:
+    if value is not None and not isinstance(value, bool | int | float | str):
+        raise ValueError(f"must be a single value, not {show(value)}")
+    return value
+
+
+def _storage(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"must be a folder, not {show(value)}")
+    if "://" in value:
+        raise ValueError(f"must be a plain folder in this version, not {show(value)}")
+    return value
+
+
+def _written(read: Read, schema: Any) -> PlainValidator:
+    return PlainValidator(read, json_schema_input_type=schema)
+
+
+_WholeNumber = Annotated[int, Field(ge=1)]
+_CountText = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)? ?[kKmM]$")]
+_DurationText = Annotated[str, Field(pattern=r"^([0-9]+(\.[0-9]+)? *[smhdSMHD] *)+$")]
+_SizeText = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)? *([kmgtKMGT]i?)?[bB]$")]
+_PAIR = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+_AXIS_SCHEMA = {
+    "type": "object",
+    "minProperties": 1,
+    "maxProperties": 1,
+    "additionalProperties": False,
+    "properties": {
+        "choice": {"type": "array", "minItems": 1, "description": "One of these values, all equally likely."},
+        "uniform": {**_PAIR, "description": "A number from the first to the second."},
+        "log_uniform": {**_PAIR, "description": "The same, with each factor of 10 equally likely; above 0."},
+        "int_uniform": {
+            **_PAIR,
+            "description": "A whole number from the first to the second, both included.",
+        },
+    },
+}
+
+Auto = Literal["auto"]
+Count = Annotated[int, _written(quantities.read_count, _WholeNumber | _CountText)]
+CountOrAuto = Annotated[int | Auto, _written(_or_auto(quantities.read_count), _WholeNumber | _CountText | Auto)]
+Power = Annotated[int, _written(_power_of_two, _WholeNumber)]
+PowerOrAuto = Annotated[int | Auto, _written(_or_auto(_power_of_two), _WholeNumber | Auto)]
+Tries = Annotated[int, _written(_tries, Annotated[int, Field(ge=0)])]
+Seconds = Annotated[float, _written(quantities.read_duration, _DurationText)]
+Bytes = Annotated[int, _written(quantities.read_size, _SizeText)]
+Seed = Annotated[int, _written(_seed, Annotated[int, Field(ge=0, le=LARGEST_SEED)])]
+Weight = Annotated[float, _written(_weight, Annotated[float, Field(ge=0)])]
+Setting = Annotated[Scalar | None, _written(_setting, bool | int | float | str | None)]
+Storage = Annotated[str, _written(_storage, str)]
+Share = Annotated[float, _written(_at_least(0, above=True, maximum=1), Annotated[float, Field(gt=0, le=1)])]
+Reduction = Annotated[float, _written(_at_least(1, above=True), Annotated[float, Field(gt=1)])]
+Jitter = Annotated[float, _written(_at_least(1, maximum=2), Annotated[float, Field(ge=1, le=2)])]
+Cpus = Annotated[float, _written(_at_least(0, above=True), Annotated[float, Field(gt=0)])]
+GpusOrAuto = Annotated[float | Auto, _written(_or_auto(_at_least(0)), Annotated[float, Field(ge=0)] | Auto)]
+SearchAxis = Annotated[Axis, PlainValidator(read_axis), WithJsonSchema(_AXIS_SCHEMA)]

@@ -1,0 +1,131 @@
+"""YAML text to plain values, for files that people write by hand.
+
+YAML 1.1, which the yaml package speaks, reads `1e-3` as text, `on` as true, `6:30` as 390 and the second of
+two equal keys as the only one. So the parser is used for the structure alone; scalars follow YAML 1.2 and
+equal keys are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+
+from orchestrator.errors import Refusal, nearest, show
+
+TAG = "tag:yaml.org,2002:"
+DIGITS = r"[0-9]+(?:_[0-9]+)*"
+# In this order: a scalar takes the first kind that matches it, so whole numbers come before numbers.
+KINDS = {
+    "null": re.compile(r"(?:~|null|Null|NULL|)\Z"),
+    "bool": re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"),
+    "int": re.compile(rf"[-+]?(?:0x[0-9a-fA-F]+|{DIGITS})\Z"),
+    "float": re.compile(
+        rf"[-+]?(?:(?:{DIGITS}\.?(?:{DIGITS})?|\.{DIGITS})(?:[eE][-+]?[0-9]+)?|\.(?:inf|Inf|INF))\Z|\.(?:nan|NaN|NAN)\Z"
+    ),
+}
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader with the scalar rules above instead of YAML 1.1's."""
+
+    yaml_implicit_resolvers = {None: [(TAG + kind, known) for kind, known in KINDS.items()]}  # noqa: RUF012
+
+
+def read_yaml(path: Path) -> dict[str, object]:
+    """The mapping in the file at `path`: keys are text, values plain scalars, lists and mappings.
+
+    Raises:
+        Refusal: the file cannot be read, is not UTF-8, is empty, is not YAML, gives a key twice or holds no
+        mapping.
+    """
+    return parse_yaml(_read_text(path), str(path))
+
+
+def parse_yaml(text: str, file: str) -> dict[str, object]:
+    """The mapping that `text` spells, `file` in refusals. Raises Refusal like `read_yaml`."""
+    try:
+        root = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        raise Refusal(_syntax_problem(error), file=file) from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise Refusal(
+            f"not valid YAML: line {line} holds the control character {error.character:#x}", file=file
+        ) from error
+    except RecursionError as error:
+        raise Refusal("not valid YAML for a sweep: nested too deeply", file=file) from error
+    if root is None:
+        raise Refusal("the file is empty", file=file)
+    if not isinstance(root, yaml.MappingNode):
+        raise Refusal("must hold `key: value` lines at its top level, not a list or a single value", file=file)
+    return _mapping(root, file, "", ())
+
+
+def _read_text(path: Path) -> str:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        folder = path.parent
+        beside = [str(folder / other.name) for other in folder.glob("*.y*ml")] if folder.is_dir() else []
+        problem = f"cannot be read: {(error.strerror or 'error').lower()}"
+        raise Refusal(problem, file=str(path), nearest=nearest(str(path), beside)) from error
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        problem = f"not UTF-8 text: byte {raw[error.start]:#04x} in line {line}; save the file as UTF-8"
+        raise Refusal(problem, file=str(path)) from error
+
+
+def _syntax_problem(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"not valid YAML: {where}{error.problem or error.context}"
+
+
+def _mapping(node: yaml.MappingNode, file: str, path: str, above: tuple[yaml.Node, ...]) -> dict[str, object]:
+    values: dict[str, object] = {}
+    lines: dict[str, int] = {}
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise Refusal(f"line {line}: a key must be a single word, not a list or a mapping", file=file, path=path)
+        key = key_node.value
+        inner = f"{path}.{key}" if path else key
+        if key in lines:
+            raise Refusal(f"key given twice, in line {lines[key]} and in line {line}", file=file, path=inner, value=key)
+        lines[key] = line
+        values[key] = _value(value_node, file, inner, (*above, node))
+    return values
+
+
+def _value(node: yaml.Node, file: str, path: str, above: tuple[yaml.Node, ...]) -> object:
+    if any(node is outer for outer in above):
+        raise Refusal("an alias that contains itself", file=file, path=path)
+    if isinstance(node, yaml.MappingNode) and node.tag == f"{TAG}map":
+        return _mapping(node, file, path, above)
+    if isinstance(node, yaml.SequenceNode) and node.tag == f"{TAG}seq":
+        return [_value(item, file, f"{path}.{i}", (*above, node)) for i, item in enumerate(node.value)]
+    if isinstance(node, yaml.ScalarNode):
+        try:
+            return _scalar(node.tag.removeprefix(TAG), node.value)
+        except ValueError as error:  # `!!int` before text, a tag nobody defined, or a number of thousands of digits
+            problem = f"cannot be read as {node.tag.removeprefix(TAG)}: {show(node.value)}"
+            raise Refusal(problem, file=file, path=path, value=node.value) from error
+    raise Refusal(f"unknown tag {show(node.tag)}", file=file, path=path)
+
+
+def _scalar(kind: str, text: str) -> object:
+    if kind == "str":
+        return text
+    if kind not in KINDS or not KINDS[kind].match(text):
+        raise ValueError(kind)
+    if kind == "null":
+        return None
+    if kind == "bool":
+        return text.casefold() == "true"
+    if kind == "int":
+        return int(text, 16) if "x" in text else int(text)
+    return float(re.sub(r"\.(inf|nan)", r"\1", text.casefold()))  # Python spells YAML's .inf without the dot

@@ -1,0 +1,78 @@
+"""A small data set known by its manifest alone, and sweeps over it: a plan reads no pictures."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data_shards.manifest import FILE, Head, Row, manifest_bytes
+from orchestrator.errors import Refusal
+from orchestrator.plan import Plan, make_plan
+from orchestrator.sizes import Machine
+from orchestrator.sweep import read_sweep
+from orchestrator.yaml_file import parse_yaml
+
+MakeShards = Callable[..., Path]
+SMALL_MACHINE = Machine(cpus=4, gpus=0)
+
+
+@pytest.fixture(scope="session")
+def make_shards(tmp_path_factory: pytest.TempPathFactory) -> MakeShards:
+    """make_shards(a=(3, 72, 72), b=...): a folder with a manifest; `paired=False` gives no key to two domains."""
+
+    def make(*, paired: bool = True, train: int = 90, validation: int = 10, **shapes: tuple[int, int, int]) -> Path:
+        shapes = shapes or {"a": (3, 72, 72), "b": (3, 72, 72)}
+        rows = [
+            Row("0.tar", 0, 9, f"{i}" if paired else f"{domain}{i}", domain, None, None, split, 0)
+            for domain in shapes
+            for split, numbers in (("train", range(train)), ("validation", range(train, train + validation)))
+            for i in numbers
+        ]
+        folder = tmp_path_factory.mktemp("shards")
+        (folder / FILE).write_bytes(manifest_bytes(Head("toy", shapes, {}, (), {}), rows))
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def shards(make_shards: MakeShards) -> Path:
+    """90 + 10 true pairs of 72 x 72 colour pictures."""
+    return make_shards()
+
+
+@pytest.fixture
+def values(shards: Path) -> Callable[[str], dict[str, Any]]:
+    """The values of a small sweep; keys in the text given replace its own."""
+
+    def read(text: str = "") -> dict[str, Any]:
+        base = {"system": "cyclegan", "data": {"uri": str(shards), "image": 64, "batch": 4}, "steps": 1000}
+        more = parse_yaml(text, "sweep.yaml") if text else {}
+        data = {**base["data"], **more.pop("data", {})}  # type: ignore[dict-item]
+        return {**base, "data": data, **more}
+
+    return read
+
+
+@pytest.fixture
+def planned(values: Callable[[str], dict[str, Any]]) -> Callable[..., Plan]:
+    """planned("search: {...}"): the plan of the small sweep with these keys, on a machine of 4 CPUs."""
+
+    def plan(text: str = "", **options: Any) -> Plan:
+        options = {"machine": SMALL_MACHINE, **options}
+        return make_plan(read_sweep(values(text), "sweep.yaml"), "sweep.yaml", **options)
+
+    return plan
+
+
+@pytest.fixture
+def refused(planned: Callable[..., Plan]) -> Callable[..., list[str]]:
+    """refused("weights: {x: 1}"): the lines of the refusal of the small sweep with these keys."""
+
+    def lines(text: str, **options: Any) -> list[str]:
+        with pytest.raises(Refusal) as caught:
+            planned(text, **options)
+        return caught.value.lines()
+
+    return lines

@@ -1,0 +1,217 @@
+"""The engine: drives one generator per replica in lockstep, move by move. It knows no method by name.
+
+At each yield it takes the gradients of that replica's losses for the named players only, sums them in a fixed tree over the
+replicas and workers, moves the players once, and lets the generators go on. So the weights after a step are the same bytes
+for any number of workers, and nothing a step does not name can move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from trainers import randomness
+from trainers.errors import NonFiniteError
+from trainers.gradients import FlatGradient, differentiate, reduce_move
+from trainers.ledger import Ledger
+from trainers.pool import Pool
+from trainers.replica import HostedReplica, Read
+from trainers.settings import Balance
+from trainers.system import Move, Player, Shapes, System
+from trainers.tree import LocalSum, Tree
+
+STAGE = "main"
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+ACCURACY_DECAY = 0.95  # of the running accuracy that decides whether a critic rests: about 20 steps
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to compute, apart from what. `precision`: fp32, tf32 or bf16; `ema`: decay of the generators' average, 0 is off."""
+
+    seed: int
+    precision: str = "fp32"
+    layout: str = "contiguous"
+    on_nonfinite: str = "stop"
+    ema: float = 0.0
+    balance: Balance = Balance()
+
+
+class Engine:
+    """Trains `system` on what `read` gives. `t` steps are done; `draws` counts the draws per source."""
+
+    def __init__(
+        self, system: System, read: Read, shapes: Shapes, tree: Tree, options: Options, device: torch.device
+    ) -> None:
+        self.system = system.to(device, memory_format=LAYOUTS[options.layout])  # type: ignore[call-overload]
+        assert not any(True for _ in system.buffers()), "a replica's buffers would belong to a worker; none are kept"
+        self.read, self.shapes, self.tree, self.options, self.device = read, shapes, tree, options, device
+        self.t = 0
+        self.draws = {source: 0 for source in system.reads.sources}
+        self.moves = {player.name: 0 for player in system.players}
+        self.ledger = Ledger(system, device)
+        self.flat = {p.name: FlatGradient(p, self.ledger.size, device) for p in system.players}
+        self.scalar_sum = LocalSum(self.ledger.size, device)
+        self.optimizers = {p.name: p.optimizer.build(p.parameters) for p in system.players}
+        self.base_rates = _base_rates(system.players, options.balance)
+        self.pools = {replica: self._build_pools() for replica in tree.hosted}
+        self.ema = {n: p.detach().clone() for n, p in self._averaged()} if options.ema > 0 else {}
+        # Running accuracy of each critic: [before the last step, now]. Decisions read the first, so no step waits.
+        self.accuracy = torch.full((2, len(self.critics)), 0.5, device=device)
+
+    @property
+    def critics(self) -> list[Player]:
+        """The players that balance acts on."""
+        return [player for player in self.system.players if player.critic]
+
+    def step(self, report: bool = False) -> None:
+        """One pass of the system's step. `report`: also run the terms of weight 0 that cost a pass; it changes no bits."""
+        self._set_rates()
+        self.ledger.begin(self.t)
+        turns = {player.name: self.options.balance.critic_turns for player in self.system.players}
+        replicas = [
+            HostedReplica(
+                r, self.system.reads, self.read, self.device, LAYOUTS[self.options.layout], pools, self.draws, turns
+            )
+            for r, pools in self.pools.items()
+        ]
+        games = [self.system.step(self.t, replica) for replica in replicas]
+        resting = self._resting()
+        segment = 0
+        while self._play(games, replicas, segment, resting, report):
+            segment += 1
+        self._commit(replicas)
+
+    def settle(self) -> None:
+        """Wait for the last step's numbers; raise NonFiniteError if one of them is not finite and the run stops at that."""
+        if self.options.on_nonfinite == "stop":
+            self.ledger.check(latest=True)
+
+    def _play(
+        self,
+        games: Sequence[Iterator[Move]],
+        replicas: Sequence[HostedReplica],
+        segment: int,
+        resting: frozenset[str],
+        report: bool,
+    ) -> bool:
+        """One segment of every game, and the move it ends in. False where the games are over."""
+        players: list[Player] | None = None
+        active: dict[str, FlatGradient] = {}
+        over = 0
+        for game, replica in zip(games, replicas, strict=True):
+            move = self._segment(game, replica.index, segment)
+            if move is None:
+                over += 1
+                continue
+            names = [player.name for player in move.players]
+            if players is None:
+                players = move.players
+                active = {name: self.flat[name] for name in names if name not in resting}
+            assert names == [p.name for p in players], f"replicas play different moves: {names} in {replica.index}"
+            buffers = differentiate(move, active)
+            if report:
+                self._observe_silent(move, replica.index, segment)
+            self.scalar_sum.push(self.ledger.vector(move))
+            for name, buffer in buffers.items():
+                active[name].sums.push(buffer)
+        assert over in (0, len(games)), "replicas end their steps at different moves"
+        if players is None:
+            return False
+        totals, scalars = reduce_move(list(active.values()), self.scalar_sum.result(), self.tree)
+        self.ledger.add(scalars)
+        for flat, total in zip(active.values(), totals, strict=True):
+            self._move(flat, total)
+        return True
+
+    def _segment(self, game: Iterator[Move], replica: int, segment: int) -> Move | None:
+        """Run a game to its next yield with its own random stream; modes must be at the yield as they were at entry."""
+        randomness.seed_generators(self.device, self.options.seed, STAGE, self.t, replica, segment)
+        with self.autocast():
+            enabled = torch.is_autocast_enabled(self.device.type)
+            move = next(game, None)
+            if not torch.is_grad_enabled() or torch.is_autocast_enabled(self.device.type) != enabled:
+                raise RuntimeError("a grad mode or autocast is held over a yield: leave the `with` before yielding")
+        return move
+
+    def _observe_silent(self, move: Move, replica: int, segment: int) -> None:
+        """Terms of weight 0: without graph and on a random stream of their own."""
+        for weighed, _ in move.pairs:
+            for name, term in weighed.silent.items():
+                path = (self.options.seed, STAGE, self.t, replica, segment, "silent", name)
+                randomness.seed_generators(self.device, *path)
+                with torch.no_grad(), self.autocast():
+                    weighed.observe(name, term())
+
+    def autocast(self) -> torch.autocast:
+        """bf16 where asked for; otherwise a context that does nothing."""
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.options.precision == "bf16")
+
+    def _move(self, flat: FlatGradient, total: Tensor) -> None:
+        """Step a player's optimizer on the reduced gradient."""
+        name = flat.player.name
+        norm = torch.linalg.vector_norm(total[: flat.numel])
+        self.ledger.norms[name] = norm
+        flat.apply(total)
+        optimizer = self.optimizers[name]
+        if self.options.on_nonfinite == "skip":
+            # The protocol of torch's GradScaler: a fused optimizer masks its own update on the device.
+            optimizer.found_inf = (~torch.isfinite(norm)).float()  # type: ignore[attr-defined]
+        optimizer.step()
+        self.moves[name] += 1
+
+    def _set_rates(self) -> None:
+        for player in self.system.players:
+            rate = self.base_rates[player.name] * player.rate(self.t)
+            for group in self.optimizers[player.name].param_groups:
+                group["lr"] = rate
+
+    def _resting(self) -> frozenset[str]:
+        """The critics that sit this step out, decided from numbers that every worker holds alike."""
+        target = self.options.balance.target_accuracy
+        if target is None:
+            return frozenset()
+        known = self.accuracy[0].tolist()
+        return frozenset(c.name for c, seen in zip(self.critics, known, strict=True) if seen > target)
+
+    def _commit(self, replicas: Sequence[HostedReplica]) -> None:
+        """End the step: advance the draws, the averages and the counters."""
+        drawn = replicas[0].drawn
+        assert all(replica.drawn == drawn for replica in replicas), "replicas drew different numbers of batches"
+        for source, count in drawn.items():
+            self.draws[source] += count
+        if self.ema:
+            with torch.no_grad():
+                current = [p.detach() for _, p in self._averaged()]
+                torch._foreach_lerp_(list(self.ema.values()), current, 1.0 - self.options.ema)
+        if self.options.balance.target_accuracy is not None:
+            seen = self.ledger.accuracy(self.critics)
+            running = torch.lerp(seen, self.accuracy[1], ACCURACY_DECAY)
+            self.accuracy = torch.stack([self.accuracy[1], torch.where(seen.isnan(), self.accuracy[1], running)])
+        self.ledger.end()
+        if self.options.on_nonfinite == "stop":
+            self.ledger.check(latest=False)
+        self.t += 1
+
+    def _averaged(self) -> list[tuple[str, Tensor]]:
+        """The generators' parameters by name."""
+        mine = {id(p) for player in self.system.players if not player.critic for p in player.parameters}
+        return [(name, p) for name, p in self.system.named_parameters() if id(p) in mine]
+
+    def _build_pools(self) -> dict[str, Pool]:
+        """A replica's pools: the system's sizes are over all replicas."""
+        share = {d: -(-size // self.tree.replicas) for d, size in self.system.pools.items()}
+        return {d: Pool(capacity, self.shapes[d], self.device) for d, capacity in share.items()}
+
+
+def _base_rates(players: Sequence[Player], balance: Balance) -> dict[str, float]:
+    """Learning rates at the start: the generators keep the preset's, the critics follow `balance.lr_ratio`."""
+    rates = {player.name: player.optimizer.lr for player in players}
+    if balance.lr_ratio is not None:
+        generator = next(player for player in players if not player.critic)
+        rates |= {p.name: generator.optimizer.lr * balance.lr_ratio for p in players if p.critic}
+    return rates
+

@@ -1,0 +1,1 @@
+"""One paper, one file: each system's networks, terms, players and its `step`. `catalog.py` names them all."""
