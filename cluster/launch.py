@@ -16,25 +16,27 @@ from typing import Any
 
 # Read by ray when it is imported, or by the processes it starts.
 os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.1")  # the group's controller looks for news this often
-os.environ.setdefault("TUNE_FUNCTION_THREAD_TIMEOUT_S", "60")  # a trial's goodbye may take this long before a reset fails
+os.environ.setdefault(
+    "TUNE_FUNCTION_THREAD_TIMEOUT_S", "60"
+)  # a trial's goodbye may take this long before a reset fails
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # we save and end the trials ourselves
 os.environ.setdefault("TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S", "1000000")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 os.environ.setdefault("RAY_TRAIN_ENABLE_STATE_TRACKING", "0")
 
-import ray  # noqa: E402
-from ray import tune  # noqa: E402
+import ray
+from ray import tune
 
-from cluster.conductor import Conductor  # noqa: E402
-from cluster.job import Job  # noqa: E402
-from cluster.layout import SweepPaths  # noqa: E402
-from cluster.lock import driving  # noqa: E402
-from cluster.log import SweepLog, SweepState  # noqa: E402
-from cluster.trial import run_trial  # noqa: E402
-from cluster.tune_bridge import ConductedScheduler, ConductedSearcher  # noqa: E402
-from cluster.worker_group import WorkerGroupTrial  # noqa: E402
-from data_shards.store import FolderStore, open_store  # noqa: E402
+from cluster.conductor import Conductor
+from cluster.job import Job
+from cluster.layout import SweepPaths
+from cluster.lock import driving
+from cluster.log import SweepLog, SweepState
+from cluster.trial import run_trial
+from cluster.tune_bridge import ConductedScheduler, ConductedSearcher
+from cluster.worker_group import WorkerGroupTrial
+from data_shards.store import FolderStore, open_store
 
 # What an actor that only watches a worker group takes: Tune refuses nothing at all, and a bit of a CPU would be missing
 # from the workers. Every Ray cluster has one of these on its head node.

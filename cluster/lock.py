@@ -23,7 +23,9 @@ def driving(path: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
-            raise SweepBusy(f"this sweep is already being run by process {holder}; wait for it, or stop it first") from None
+            raise SweepBusy(
+                f"this sweep is already being run by process {holder}; wait for it, or stop it first"
+            ) from None
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield

@@ -54,7 +54,9 @@ class SweepState:
     about: dict[str, Any] = field(default_factory=dict)  # what `opened` recorded: the sweep as written, resolved values
     trials: dict[int, TrialState] = field(default_factory=dict)
     decisions: dict[tuple[int, int], str] = field(default_factory=dict)  # (trial, step) -> continue | stop
-    order: list[tuple[int, int, float]] = field(default_factory=list)  # objective values as decided: (trial, step, value)
+    order: list[tuple[int, int, float]] = field(
+        default_factory=list
+    )  # objective values as decided: (trial, step, value)
     reason: str | None = None
 
     def apply(self, record: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
@@ -26,7 +27,7 @@ class Rungs:
     """Decides, report by report, whether a trial is among the better ones at its rung."""
 
     def __init__(self, asha: Asha, steps: int, mode: str) -> None:
-        self._scheduler = AsyncHyperBandScheduler(
+        self._scheduler: Any = AsyncHyperBandScheduler(
             time_attr=TIME,
             metric=VALUE,
             mode=mode,
@@ -39,7 +40,7 @@ class Rungs:
 
     def report(self, trial: int, step: int, value: float) -> bool:
         """Record a finite value; whether ASHA would stop the trial."""
-        stub = _Stub(f"{trial:05d}")
+        stub: Any = _Stub(f"{trial:05d}")
         if trial not in self._known:
             self._known.add(trial)
             self._scheduler.on_trial_add(None, stub)

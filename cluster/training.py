@@ -108,9 +108,7 @@ class _Training:
         self.paths = SweepPaths(run.sweep)
         self.checkpoints = Checkpoints(self.store, self.paths.checkpoints(run.trial))
         self.samples = _Samples(
-            Validation(
-                manifest, domains=engine.system.reads.domains, image=run.data.image, limit=EVALUATED_SAMPLES
-            )
+            Validation(manifest, domains=engine.system.reads.domains, image=run.data.image, limit=EVALUATED_SAMPLES)
         )
         self.evaluation: dict[str, float] = {}
         self.seconds = 0.0  # of training, over all attempts
@@ -280,5 +278,3 @@ def _process_settings(run: Run) -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(False)
         torch.set_num_threads(threads)
-
-

@@ -25,7 +25,7 @@ class ConductedSearcher(Searcher):
         super().__init__()
         self._conductor = conductor
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> Any:
         """A trial's config; None while there is nothing to start; FINISHED when nothing will come."""
         found = self._conductor.next_trial()
         if found is None:
@@ -52,7 +52,7 @@ class ConductedScheduler(FIFOScheduler):
     """Hands reports to the conductor and its decisions back. Trials run in the order in which they were suggested."""
 
     def __init__(self, conductor: Conductor) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._conductor = conductor
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:

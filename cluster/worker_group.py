@@ -65,7 +65,7 @@ def _work(config: dict[str, Any]) -> None:
 
 
 class WorkerGroupTrial(tune.Trainable):
-    """One trial on a group of workers. `step` hands on one report."""
+    """One trial on a group of workers. `step` hands on one report; the group's end is a result of its own."""
 
     def setup(self, config: dict[str, Any]) -> None:
         """Remember the run; the group is launched by the first `step`."""
@@ -87,7 +87,7 @@ class WorkerGroupTrial(tune.Trainable):
             report = ray.get(self._mailbox.next.remote(POLL_S))
             if report is not None:
                 self._owed = True
-                return {REPORT: report, "done": report.outcome is not None}
+                return {REPORT: report}
             if not alive:
                 if self._failure:
                     raise self._failure[0]

@@ -1,8 +1,7 @@
 """Makes a folder appear complete or not at all.
 
-The work is done in a hidden folder beside the target and renamed at the end. That folder is locked while its
-maker lives, so the next build can tell what a killed one left behind from what another one is still working
-on.
+The work is done in a hidden folder beside the target and renamed at the end. That folder is locked while its maker
+lives, so the next build can tell what a killed one left behind from what another one is still working on.
 """
 
 import fcntl
@@ -21,8 +20,7 @@ from data_shards.store import sync_folder
 def new_folder(target: Path) -> Iterator[Path]:
     """An empty folder that becomes `target` when the block ends well and disappears when it does not.
 
-    `target` must not exist, or be an empty folder; DataError where something came to be there in the
-    meantime.
+    `target` must not exist, or be an empty folder; DataError where something came to be there in the meantime.
     """
     prefix = f".{target.name}.building-"
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,7 @@
 """Augmentation as CycleGAN and pix2pix do it: enlarge a little, crop at random, mirror half of the pictures.
 
-What is done to a picture follows from where it stands in the training, never from a worker's state: the same
-picture drawn on four replicas gives four views, and the same place gives the same view again after any
-restart.
+What is done to a picture follows from where it stands in the training, never from a worker's state: the same picture
+drawn on four replicas gives four views, and the same place gives the same view again after any restart.
 """
 
 from dataclasses import dataclass
@@ -17,26 +16,22 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How to look at one picture: the crop's corner in pixels of the enlarged picture, and whether to mirror
-    it.
-    """
+    """How to look at one picture: the crop's corner in pixels of the enlarged picture, and whether to mirror it."""
 
     top: int
     left: int
     mirror: bool
 
     def apply(self, picture: Picture, image: int) -> Picture:
-        """picture: [load, load, C] -> [image, image, C], a view of the same memory. Both sides of a pair get
-        the same View.
-        """
+        """[load, load, C] -> [image, image, C], a view of the same memory. Both sides of a pair get the same View."""
         crop = picture[self.top : self.top + image, self.left : self.left + image]
         return crop[:, ::-1] if self.mirror else crop
 
 
 @dataclass(frozen=True)
 class Augment:
-    """flip: mirror half of the pictures, left to right. jitter: how much larger a picture is loaded before it
-    is cropped.
+    """flip: mirror half of the pictures, left to right. jitter: how much larger a picture is loaded before it is
+    cropped.
 
     A jitter of 1.0 crops nothing; the papers load at 286 pixels and crop 256, which is the default.
     """

@@ -1,8 +1,8 @@
 """Encoded pictures to square uint8 arrays.
 
-The surprise is in what is not here: no fast-DCT and no fast upsampling. They gain a tenth and move pixels by
-up to 49 levels, while plain simplejpeg is already twice as fast as Pillow and gives the same pixels. PNG
-decodes 4 to 8 times slower than JPEG, which is why decoded pictures are kept in memory as long as they fit.
+The surprise is in what is not here: no fast-DCT and no fast upsampling. They gain a tenth and move pixels by up to 49
+levels, while plain simplejpeg is already twice as fast as Pillow and gives the same pixels. PNG decodes 4 to 8 times
+slower than JPEG, which is why decoded pictures are kept in memory as long as they fit.
 """
 
 import io
@@ -18,8 +18,8 @@ _JPEG = b"\xff\xd8\xff"
 def decode(data: bytes, channels: int, side: int) -> NDArray[np.uint8]:
     """data: a PNG, JPEG or WebP file -> [side, side, channels], 0..255; channels 1 (grey) or 3 (RGB).
 
-    A picture that is not square is cropped to its middle first. Raises ValueError or OSError where `data` is
-    no picture.
+    A picture that is not square is cropped to its middle first. Raises ValueError or OSError where `data` is no
+    picture.
     """
     if data.startswith(_JPEG):
         pixels = simplejpeg.decode_jpeg(data, "RGB" if channels == 3 else "GRAY")
@@ -33,9 +33,7 @@ def decode(data: bytes, channels: int, side: int) -> NDArray[np.uint8]:
 
 
 def square(picture: Image.Image, side: int) -> Image.Image:
-    """The picture's middle square at `side` x `side` pixels: bicubic with antialiasing, untouched where it
-    fits already.
-    """
+    """The middle square at `side` x `side` pixels: bicubic with antialiasing, untouched where it fits already."""
     if picture.size == (side, side):
         return picture
     short = min(picture.size)

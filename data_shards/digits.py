@@ -1,10 +1,8 @@
-"""Handwritten digits for unpaired translation with a measurable answer: a = 5,000 of MNIST, b = 1,797 of
-optdigits.
+"""Handwritten digits for unpaired translation with a measurable answer: a = 5,000 of MNIST, b = 1,797 of optdigits.
 
 Both come with Python packages as tables of numbers; the tables are read where the packages put them, without
-importing the packages (that would take seconds and pandas). No digit of one set shows a digit of the other:
-there are no pairs, but every picture has its class, so a translated digit can be judged by what it should
-say.
+importing the packages (that would take seconds and pandas). No digit of one set shows a digit of the other: there are
+no pairs, but every picture has its class, so a translated digit can be judged by what it should say.
 """
 
 import gzip

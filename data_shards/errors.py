@@ -1,7 +1,7 @@
 """The one error of this folder that is the user's to mend, and how it names the right word for a wrong one.
 
-A missing or damaged file is not one of these: the world's failures stay `OSError` or `RuntimeError`, so that
-a caller can retry them without ever retrying a mistake.
+A missing or damaged file is not one of these: the world's failures stay `OSError` or `RuntimeError`, so that a caller
+can retry them without ever retrying a mistake.
 """
 
 from collections.abc import Iterable
@@ -12,9 +12,7 @@ class DataError(ValueError):
 
 
 def has(name: str, names: Iterable[str]) -> str:
-    """The tail of an error about an unknown `name`: "; nearest: train; has: train, validation" (nearest only
-    if close).
-    """
+    """How an error about an unknown `name` ends: "; nearest: train; has: train, validation" (nearest if close)."""
     import difflib  # only a wrong name pays for it
 
     known = list(names)

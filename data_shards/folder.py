@@ -1,8 +1,7 @@
 """Makes shards of a folder of the user's own pictures, laid out as `layouts` knows it.
 
-Without a size, PNG, JPEG and WebP files go into the shards byte for byte (a JPEG decodes several times faster
-than a PNG of it). With one, each picture is brought to its middle square of that many pixels and stored as
-PNG.
+Without a size, PNG, JPEG and WebP files go into the shards byte for byte (a JPEG decodes several times faster than a
+PNG of it). With one, each picture is brought to its middle square of that many pixels and stored as PNG.
 """
 
 import csv
@@ -41,10 +40,10 @@ def build_folder(
     """Shards of the pictures under the folder `source`.
 
     layout: "folders" (a/ and b/), "train-test" (trainA/, trainB/ and perhaps testA/, testB/, which become
-    validation), "side-by-side" (A|B in one picture; in train/, val/, test/ or directly), or "auto" for one of
-    the first two. paired: join the two folders' files by name (side-by-side pictures are pairs anyway). size:
-    pixels, or None to keep the files as they are. validation: the share to hold back where no folder does. A
-    file `labels.csv` in `source` may give columns file,class and text.
+    validation), "side-by-side" (A|B in one picture; in train/, val/, test/ or directly), or "auto" for one of the
+    first two. paired: join the two folders' files by name (side-by-side pictures are pairs anyway). size: pixels, or
+    None to keep the files as they are. validation: the share to hold back where no folder does. A file `labels.csv`
+    in `source` may give columns file,class and text.
     """
     if size is not None and not 8 <= size <= 4096:
         raise DataError(f"a size of {size} pixels is not in 8..4096; leave it out to keep the pictures' own")
@@ -112,9 +111,7 @@ def _channels(found: Sequence[Found], domain: str) -> int:
 
 
 def _labels(root: Path, files: Sequence[Path]) -> dict[Path, Label]:
-    """What labels.csv says, by file; nothing where there is none. A file is named by its path or, if unique,
-    its name.
-    """
+    """What labels.csv says, by file; empty where there is none. It names files by path or, if unique, by name."""
     path = root / LABELS
     if not path.exists():
         return {}

@@ -1,8 +1,7 @@
 """The ways in which people keep picture pairs in folders, and how each becomes keys, domains and sides.
 
-Layouts are told apart by what the folder holds only where that is certain; a folder of pictures could be
-anything, so side-by-side pictures must be asked for. Files are never paired by their place in a sorted list,
-only by name.
+Layouts are told apart by what the folder holds only where that is certain; a folder of pictures could be anything, so
+side-by-side pictures must be asked for. Files are never paired by their place in a sorted list, only by name.
 """
 
 import hashlib
@@ -37,9 +36,7 @@ class Found:
 
 
 def recognised(source: Path, layout: str) -> str:
-    """The layout's name, with "auto" resolved by what `source` holds. Raises DataError where that is not
-    certain.
-    """
+    """The layout's name, with "auto" resolved by what `source` holds. Raises DataError where that is not certain."""
     if not source.is_dir():
         raise DataError(f"{source} is not a folder")
     if layout not in LAYOUTS:
@@ -133,9 +130,7 @@ def _pictures(folder: Path) -> dict[str, Path]:
 
 
 def _key(*names: str) -> str:
-    """A key from names: the names where they are plain, else made plain with a hash that keeps different ones
-    apart.
-    """
+    """A key from names: the names where they are plain, else made plain with a hash that keeps different ones apart."""
     whole = "-".join(names)
     plain = re.sub(r"[^A-Za-z0-9_-]", "-", whole)[:60]
     return whole if plain == whole else f"{plain}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"

@@ -1,8 +1,8 @@
-"""The manifest: one Parquet file beside the shards that says what every picture is, where it lies and how to
-check it.
+"""The manifest: one Parquet file beside the shards that says what every picture is, where it lies and how to check
+it.
 
-Its sha256 names the data set: rows carry a checksum of each picture, so whoever has the manifest's hash has
-fixed every byte that a training can read. Opening one needs no torch and reads no shard.
+Its sha256 names the data set: rows carry a checksum of each picture, so whoever has the manifest's hash has fixed
+every byte that a training can read. Opening one needs no torch and reads no shard.
 """
 
 import hashlib
@@ -26,9 +26,7 @@ _HEAD = b"i2i-shards"  # the Parquet metadata key that holds the head as JSON
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One picture: bytes [offset, offset + size) of `shard`, with their CRC32C. `cls` and `text` may be
-    unknown.
-    """
+    """One picture: bytes [offset, offset + size) of `shard`, with their CRC32C. `cls` and `text` may be unknown."""
 
     shard: str
     offset: int
@@ -43,9 +41,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """One side of a translation: the shape its pictures are stored in (pixels) and how many there are per
-    split.
-    """
+    """One side of a translation: the shape its pictures are stored in (pixels) and how many there are per split."""
 
     channels: int
     width: int
@@ -99,9 +95,7 @@ class Manifest:
 
     @classmethod
     def open(cls, uri: str) -> "Manifest":
-        """The manifest of the shards at `uri` (a folder). Raises DataError where there is none or a newer
-        one.
-        """
+        """The manifest of the shards at `uri` (a folder). Raises DataError where there is none or a newer one."""
         store = open_store(uri)
         try:
             return cls(store, store.read(FILE))
@@ -127,9 +121,7 @@ class Manifest:
         return sorted(key for key, i in self._find(domain).items() if splits[i] == wanted)
 
     def pairs(self, split: str = TRAIN) -> list[str]:
-        """The keys that have a picture in every domain in this split, sorted; none where there is only one
-        domain.
-        """
+        """The keys that have a picture in every domain in this split, sorted; none where there is only one domain."""
         sets = [set(self.keys(domain, split)) for domain in self.domains]
         return sorted(set.intersection(*sets)) if len(sets) > 1 else []
 

@@ -1,9 +1,9 @@
 """OpenMoji as pairs: a = the black line drawing, b = the same picture in colour.
 
-Line drawings are made by leaving the colour groups out of each SVG, so pairs fit to the pixel (some lines,
-like letters on a button, are drawn again in white on their coloured ground). The surprise is the skin tones:
-up to 52 colour pictures share one line drawing, a true one-to-many relation, and all of them must stay on one
-side of the split. Flags are left out: over 300 of them share one drawing, a bare rectangle.
+Line drawings are made by leaving the colour groups out of each SVG, so pairs fit to the pixel (some lines, like
+letters on a button, are drawn again in white on their coloured ground). The surprise is the skin tones: up to 52
+colour pictures share one line drawing, a true one-to-many relation, and all of them must stay on one side of the
+split. Flags are left out: over 300 of them share one drawing, a bare rectangle.
 """
 
 import hashlib
@@ -79,8 +79,7 @@ def build_openmoji(
 ) -> BuildReport:
     """Shards of all line and colour pairs at `size` x `size` pixels, RGB on white. Takes about half a minute.
 
-    limit: at most so many pairs, whole families of variants chosen by hash, for a quick try. Class: the base
-    emoji.
+    limit: at most so many pairs, whole families of variants chosen by hash, for a quick try. Class: the base emoji.
     """
     if not 8 <= size <= 1024:
         raise DataError(f"a size of {size} pixels is not in 8..1024; OpenMoji is drawn on a grid of 72")

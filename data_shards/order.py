@@ -1,8 +1,8 @@
 """The order in which samples are drawn: an endless sequence of indices that anyone can look up at any place.
 
-There is no state and no worker in it. A training resumes by asking for the next slot, on any number of
-workers. The permutation is the order of raw Philox numbers, not numpy's shuffle: numpy guarantees the former
-across its versions only.
+There is no state and no worker in it. A training resumes by asking for the next slot, on any number of workers. The
+permutation is the order of raw Philox numbers, not numpy's shuffle: numpy guarantees the former across its versions
+only.
 """
 
 import hashlib
@@ -19,8 +19,8 @@ _EPOCHS_KEPT = 3  # prefetching straddles two epochs; one more for a reader that
 class Order:
     """The endless order of a source of `size` samples: each epoch is a fresh permutation of all of them.
 
-    seed: any integer. source: the source's name, so that two sources under one seed are shuffled
-    independently. Safe to use from several threads.
+    seed: any integer. source: the source's name, so that two sources under one seed are shuffled independently. Safe
+    to use from several threads.
     """
 
     def __init__(self, seed: int, source: str, size: int) -> None:
@@ -30,9 +30,7 @@ class Order:
         self._lock = Lock()
 
     def index(self, slot: int) -> int:
-        """Which sample, in [0, size), is drawn at `slot`; slots count from 0 over all samples ever drawn of
-        this source.
-        """
+        """The sample, in [0, size), drawn at `slot`; slots count from 0 over all that was ever drawn of this source."""
         return int(self._permutation(slot // self.size)[slot % self.size])
 
     def _permutation(self, epoch: int) -> NDArray[np.int64]:
@@ -47,8 +45,6 @@ class Order:
 
 
 def random_numbers(count: int, *address: Any) -> NDArray[np.uint64]:
-    """[count] uniform 64-bit numbers that depend on the `address` (integers and strings) alone, in every
-    version of numpy.
-    """
+    """[count] uniform 64-bit numbers that depend on `address` (integers, strings) alone, in every numpy version."""
     key = hashlib.blake2b(repr(address).encode(), digest_size=16).digest()
     return np.random.Philox(key=int.from_bytes(key, "big")).random_raw(count)

@@ -1,8 +1,7 @@
 """Puts samples into shards: first into a spool file while the split is still unknown, then each to its side.
 
-A shard holds samples of one split and of the same domains, so that a plain WebDataset reader meets samples of
-one form. Keys lie in the order of their hash: such a reader then sees a mixture even with a small shuffle
-buffer.
+A shard holds samples of one split and of the same domains, so that a plain WebDataset reader meets samples of one
+form. Keys lie in the order of their hash: such a reader then sees a mixture even with a small shuffle buffer.
 """
 
 import hashlib
@@ -27,8 +26,8 @@ SHARD_BYTES = 64 << 20  # large enough to read in one go, small enough that ever
 class Sample:
     """One key of a data set: its pictures by domain, and what is known about it.
 
-    key: ASCII letters, digits, "-", "_", "%"; at most 80. group: samples of an equal group are never split
-    up. side: "train" or "validation" where the source decided; then all samples of the data set have one.
+    key: ASCII letters, digits, "-", "_", "%"; at most 80. group: samples of an equal group are never split up. side:
+    "train" or "validation" where the source decided; then all samples of the data set have one.
     """
 
     key: str
@@ -52,9 +51,7 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A sample whose pictures are in the spool: a few numbers each, so that any number of samples fits in
-    memory.
-    """
+    """A sample whose pictures are in the spool: a few numbers each, so that any number of samples fits in memory."""
 
     sample: Sample
     spots: Mapping[str, Spot]
@@ -66,9 +63,7 @@ class Entry:
 
 
 def spool(samples: Iterable[Sample], file: IO[bytes]) -> list[Entry]:
-    """Write all pictures to `file`, one after another. Raises DataError for a key given twice and for no
-    samples.
-    """
+    """Write all pictures to `file`, one after another. Raises DataError for a key given twice and for no samples."""
     entries: dict[str, Entry] = {}
     for sample in samples:
         if sample.key in entries:
@@ -123,6 +118,7 @@ def write_shards(
     folder: Path, entries: Iterable[Entry], classes: Sequence[str], file: IO[bytes]
 ) -> tuple[list[Row], dict[str, Shard]]:
     """Copy the spooled pictures into tar files in `folder`: the index rows, and the files by name."""
+    numbers = {cls: number for number, cls in enumerate(classes)}
     rows: list[Row] = []
     shards: dict[str, Shard] = {}
     ordered = sorted(entries, key=lambda entry: (_prefix(entry), _hash(entry.sample.key)))
@@ -131,12 +127,12 @@ def write_shards(
             name = f"{prefix}-{number:06d}.tar"
             with TarWriter(folder / name) as tar:
                 for entry in part:
-                    rows += _add(tar, entry, classes, file)
+                    rows += _add(tar, entry, numbers, file)
             shards[name] = Shard(tar.bytes, tar.sha256)
     return rows, shards
 
 
-def _add(tar: TarWriter, entry: Entry, classes: Sequence[str], file: IO[bytes]) -> Iterator[Row]:
+def _add(tar: TarWriter, entry: Entry, numbers: Mapping[str, int], file: IO[bytes]) -> Iterator[Row]:
     sample = entry.sample
     for domain, spot in entry.spots.items():
         file.seek(spot.offset)
@@ -154,7 +150,7 @@ def _add(tar: TarWriter, entry: Entry, classes: Sequence[str], file: IO[bytes]) 
             crc32c=google_crc32c.value(data),
         )
     if sample.cls is not None:  # WebDataset reads .cls as a number; the manifest has the name
-        tar.add(f"{sample.key}.cls", str(classes.index(sample.cls)).encode())
+        tar.add(f"{sample.key}.cls", str(numbers[sample.cls]).encode())
     if sample.text is not None:
         tar.add(f"{sample.key}.txt", sample.text.encode())
 

@@ -1,8 +1,8 @@
-"""Pictures on their way into a shard: any picture file or array becomes PNG bytes (or stays JPEG) with a
-digest of its pixels.
+"""Pictures on their way into a shard: any picture file or array becomes PNG bytes (or stays JPEG) with a digest of
+its pixels.
 
-The digest is over pixels, not bytes: two files that show the same thing must not end up on both sides of the
-split only because they were compressed differently.
+The digest is over pixels, not bytes: two files that show the same thing must not end up on both sides of the split
+only because they were compressed differently.
 """
 
 import hashlib
@@ -45,9 +45,7 @@ def encode(image: Image.Image) -> Picture:
 
 
 def keep(data: bytes, channels: int) -> Picture:
-    """A picture file at its own size: the same bytes where a reader can show them as they are, else a PNG of
-    it.
-    """
+    """A picture file at its own size: the same bytes where a reader can show them as they are, else a PNG of it."""
     with Image.open(io.BytesIO(data)) as file:
         plain = file.mode == ("L" if channels == 1 else "RGB") and file.getexif().get(_ORIENTATION, 1) == 1
         if plain and file.format in _SUFFIXES and _readable(data):
@@ -56,9 +54,7 @@ def keep(data: bytes, channels: int) -> Picture:
 
 
 def upright(file: Image.Image, channels: int) -> Image.Image:
-    """Any image as grey (1 channel) or RGB (3): turned as its camera says, transparency on white, 16 bits cut
-    to 8.
-    """
+    """Any image as grey (1 channel) or RGB (3): turned as its camera says, transparency on white, 16 bits cut to 8."""
     image: Image.Image = ImageOps.exif_transpose(file)
     if image.mode.startswith("I;16"):
         image = Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
@@ -75,9 +71,7 @@ def upright(file: Image.Image, channels: int) -> Image.Image:
 def in_parallel(
     function: Callable[[_T], _R], items: Iterable[_T], total: int, progress: Progress, threads: int
 ) -> Iterator[_R]:
-    """function(item) for every item, in order, computed ahead on threads by a few; tells `progress` after
-    each.
-    """
+    """function(item) for every item, in order, computed ahead on threads by a few; tells `progress` after each."""
     waiting: deque[Future[_R]] = deque()
     done = 0
     with ThreadPoolExecutor(threads) as pool:

@@ -1,8 +1,7 @@
-"""Reads one picture: bytes from the shard, checked against the manifest, decoded, kept in memory while there
-is room.
+"""Reads one picture: bytes from the shard, checked against the manifest, decoded, kept in memory while there is room.
 
-The memory never evicts. Training visits pictures in random permutations, where "keep what came first" hits as
-often as its share of the data, and "keep what was used last" hits less often and costs more.
+The memory never evicts. Training visits pictures in random permutations, where "keep what came first" hits as often
+as its share of the data, and "keep what was used last" hits less often and costs more.
 """
 
 from threading import Lock
@@ -28,9 +27,7 @@ class Reader:
         self._lock = Lock()
 
     def read(self, domain: str, key: str) -> NDArray[np.uint8]:
-        """[side, side, C], read-only, 0..255. Raises RuntimeError, naming shard and key, for bytes that are
-        not the manifest's.
-        """
+        """[side, side, C], read-only, 0..255. Wrong bytes are a RuntimeError that names the shard and the key."""
         kept = self._kept.get((domain, key))
         if kept is not None:
             return kept

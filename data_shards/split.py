@@ -1,8 +1,7 @@
 """Which samples train and which validate: decided by content, so that no picture is ever on both sides.
 
-The surprise: two samples may have to stay together without sharing anything themselves, because a third one
-shares a picture with each. Groups are therefore the connected components over all samples, not the values of
-a column.
+The surprise: two samples may have to stay together without sharing anything themselves, because a third one shares a
+picture with each. Groups are therefore the connected components over all samples, not the values of a column.
 """
 
 import hashlib
@@ -16,11 +15,11 @@ SPLITS = (TRAIN, VALIDATION)
 def split(traits: Sequence[Sequence[Hashable]], contents: Sequence[bytes], validation: float) -> list[str]:
     """The side of each sample, "train" or "validation".
 
-    traits: per sample, whatever ties it to other samples (its pictures' digests, its group's name): samples
-    that share a trait, directly or through others, get the same side. contents: per sample, a digest of what
-    it shows. A group's side follows from the smallest digest in it, so it does not depend on names, on order,
-    or (mostly) on what is added later. validation: the share of groups to hold back, in [0, 1). As soon as
-    there are two groups neither side is left empty, unless `validation` is 0.
+    traits: per sample, whatever ties it to other samples (its pictures' digests, its group's name): samples that
+    share a trait, directly or through others, get the same side. contents: per sample, a digest of what it shows. A
+    group's side follows from the smallest digest in it, so it does not depend on names, on order, or (mostly) on what
+    is added later. validation: the share of groups to hold back, in [0, 1). As soon as there are two groups neither
+    side is left empty, unless `validation` is 0.
     """
     roots = connected(traits)
     smallest: dict[int, bytes] = {}
@@ -35,17 +34,13 @@ def split(traits: Sequence[Sequence[Hashable]], contents: Sequence[bytes], valid
 
 
 def shared_with_validation(traits: Sequence[Sequence[Hashable]], sides: Sequence[str]) -> list[int]:
-    """For sides that the source itself decided: the training samples that share a trait with a validation
-    sample.
-    """
+    """For sides that the source itself decided: the training samples that share a trait with a validation sample."""
     seen = {trait for sample, side in zip(traits, sides, strict=True) if side == VALIDATION for trait in sample}
     return [i for i, side in enumerate(sides) if side == TRAIN and any(trait in seen for trait in traits[i])]
 
 
 def connected(traits: Sequence[Sequence[Hashable]]) -> list[int]:
-    """Per sample, the number of a sample that stands for its connected component (union-find with path
-    halving).
-    """
+    """Per sample, the number of a sample that stands for its connected component (union-find with path halving)."""
     parent = list(range(len(traits)))
 
     def root(i: int) -> int:

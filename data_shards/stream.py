@@ -1,9 +1,9 @@
 """The stream of training batches, and the fixed pictures of validation.
 
-A batch is a pure function of (manifest, seed, batch, source, draw, replica). Threads, prefetching and the
-cache only decide when it is computed, so nothing here has to be saved: to resume is to ask for the next draw.
-One surprise follows: a replica draws its own slice of every global batch, so each worker asks for the
-replicas it hosts and no others.
+A batch is a pure function of (manifest, seed, batch, source, draw, replica). Threads, prefetching and the cache only
+decide when it is computed, so nothing here has to be saved: to resume is to ask for the next draw. One surprise
+follows: a replica draws its own slice of every global batch, so each worker asks for the replicas it hosts and no
+others.
 """
 
 import hashlib
@@ -28,11 +28,11 @@ _Place = tuple[str, int, int]  # (source, draw, replica)
 class Stream:
     """Batches of training pictures, addressed by (source, draw, replica). One owner thread calls `read`.
 
-    sources: name -> domains drawn together: {"a": ("a",), "b": ("b",)} unpaired, {"ab": ("a", "b")} joined by
-    key. image: side in pixels. batch: global batch, in samples; each of the `replicas` draws batch / replicas
-    of them. augment: None shows whole pictures. hosted: the replicas that this process will read: prefetching
-    is for them alone. threads: decoders beside the caller. prefetch: draws to keep ready per source and
-    hosted replica; 0 computes on call. cache_bytes: memory for decoded pictures.
+    sources: name -> domains drawn together: {"a": ("a",), "b": ("b",)} unpaired, {"ab": ("a", "b")} joined by key.
+    image: side in pixels. batch: global batch, in samples; each of the `replicas` draws batch / replicas of them.
+    augment: None shows whole pictures. hosted: the replicas that this process will read: prefetching is for them
+    alone. threads: decoders beside the caller. prefetch: draws to keep ready per source and hosted replica; 0
+    computes on call. cache_bytes: memory for decoded pictures.
     """
 
     def __init__(
@@ -70,8 +70,8 @@ class Stream:
     def read(self, source: str, draw: int, replica: int) -> Batch:
         """domain -> [batch / replicas, image, image, C] uint8, fresh memory that is the caller's to keep.
 
-        Slot i of replica r at draw d is the global sample d * batch + r * (batch / replicas) + i of the
-        source's order. Raises RuntimeError for a damaged picture: it is never trained on.
+        Slot i of replica r at draw d is the global sample d * batch + r * (batch / replicas) + i of the source's
+        order. Raises RuntimeError for a damaged picture: it is never trained on.
         """
         if source not in self._sources:
             raise DataError(f"unknown source {source!r}{has(source, self._sources)}")
@@ -119,8 +119,8 @@ class Stream:
 class Validation:
     """The fixed pictures that every evaluation looks at, whole and unaugmented.
 
-    domains: which to read. image: side in pixels. limit: at most so many keys per domain, the same ones on
-    every call and in every sweep over this data set: a class each where it lasts, else by the keys' hash.
+    domains: which to read. image: side in pixels. limit: at most so many keys per domain, the same ones on every call
+    and in every sweep over this data set: a class each where it lasts, else by the keys' hash.
     """
 
     def __init__(self, manifest: Manifest, *, domains: Sequence[str], image: int, limit: int) -> None:
@@ -129,9 +129,7 @@ class Validation:
         self.truth: bool = (
             len(keys) > 1 and len({tuple(listed) for listed in keys.values()}) == 1 and all(keys.values())
         )
-        """Whether every key exists in all domains, so that a translation can be compared with what it should
-        be.
-        """
+        """Whether every key exists in all domains, so that a translation can be compared with what it should be."""
         self._keys = {domain: _varied(manifest, domain, listed)[:limit] for domain, listed in keys.items()}
 
     def keys(self, domain: str) -> list[str]:

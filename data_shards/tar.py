@@ -1,7 +1,7 @@
 """Writes WebDataset tar files byte by byte the same every time, and knows where each picture came to lie.
 
-The surprise is how little a tar is: a 512-byte header before each file, padding after it, 1,024 zeros at the
-end. Owner, time and mode are constants here, so that equal pictures make equal shards.
+The surprise is how little a tar is: a 512-byte header before each file, padding after it, 1,024 zeros at the end.
+Owner, time and mode are constants here, so that equal pictures make equal shards.
 """
 
 import hashlib

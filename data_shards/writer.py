@@ -1,8 +1,8 @@
 """Makes a data set: samples in, shards and manifest out, all of it or nothing.
 
-The surprise: a build that was done before is not done again. Its recipe (what was asked for, from which
-sources) stands in the manifest, and a second build with the same recipe only says so. A manifest is never
-replaced by another one: the sweeps that were trained on it name it by its hash.
+The surprise: a build that was done before is not done again. Its recipe (what was asked for, from which sources)
+stands in the manifest, and a second build with the same recipe only says so. A manifest is never replaced by another
+one: the sweeps that were trained on it name it by its hash.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -24,8 +24,7 @@ _BUILDER = 1  # part of every recipe: raised when the same sources would give ot
 class Recipe:
     """What makes a data set what it is: an equal recipe is an equal data set.
 
-    arguments: JSON values, as asked for. sources: a digest of what was read. license: what its users must be
-    told.
+    arguments: JSON values, as asked for. sources: a digest of what was read. license: what its users must be told.
     """
 
     name: str
@@ -45,9 +44,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Description:
-    """A data set in numbers. pictures: domain -> split -> count. pairs: split -> count. shapes: domain ->
-    "WxHxC".
-    """
+    """A data set in numbers. pictures: domain -> split -> count. pairs: split -> count. shapes: domain -> "WxHxC"."""
 
     uri: str
     name: str
@@ -70,12 +67,10 @@ class BuildReport(Description):
 
 
 def build(out: str, recipe: Recipe, samples: Callable[[list[str]], Iterable[Sample]], validation: float) -> BuildReport:
-    """Make the data set at `out` (a folder that does not exist yet, or is empty), or find that it is there
-    already.
+    """Make the data set at `out` (a folder that does not exist yet, or is empty), or find that it is there already.
 
-    samples: called with a list to add notes to. validation: the share held back, in [0, 1), where samples
-    name no side. Raises DataError where `out` holds something else. A build that fails or is killed leaves
-    nothing at `out`.
+    samples: called with a list to add notes to. validation: the share held back, in [0, 1), where samples name no
+    side. Raises DataError where `out` holds something else. A build that fails or is killed leaves nothing at `out`.
     """
     if not 0 <= validation < 1:
         raise DataError(f"a validation share of {validation} is not in [0, 1); the usual share is 0.1")
@@ -86,12 +81,13 @@ def build(out: str, recipe: Recipe, samples: Callable[[list[str]], Iterable[Samp
         notes: list[str] = []
         with (folder / "spool").open("x+b") as file:
             entries, dropped = decide_sides(spool(samples(notes), file), validation)
+            shapes = common_shapes(entries)
             classes = sorted({entry.sample.cls for entry in entries if entry.sample.cls is not None})
             rows, shards = write_shards(folder, entries, classes, file)
         (folder / "spool").unlink()
         head = Head(
             name=recipe.name,
-            shapes=common_shapes(entries),
+            shapes=shapes,
             shards=shards,
             classes=tuple(classes),
             recipe=recipe.record(),

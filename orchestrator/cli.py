@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator import shards_cli
+from orchestrator import checkpoints_cli, shards_cli
 
 WRONG_REQUEST = 2
 
@@ -26,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(shards_cli.app, name="shards")
+app.add_typer(checkpoints_cli.app, name="checkpoints")
 
 
 class Output(StrEnum):
@@ -37,8 +38,22 @@ class Output(StrEnum):
 
 SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.YAML", help="The sweep file.")]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Tables for people, or JSON for programs.")]
-StorageOption = Annotated[Path, typer.Option("--storage", help="Folder that holds the sweeps.")]
+SweepName = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's name, id or folder.")]
+StorageOption = Annotated[Path, typer.Option("--storage", help="Where to look for sweeps.")]
 DEFAULT_STORAGE = Path("./i2i-runs")
+
+
+@app.command()
+def submit(file: SweepFile) -> None:
+    """Run a sweep: train its trials, search, and show what came out. The same command again goes on where it stopped."""
+    from orchestrator.sweep import load_sweep
+
+    sweep = load_sweep(file)
+
+    from orchestrator.submit import submit as run
+    from orchestrator.tables import console
+
+    raise typer.Exit(run(sweep, str(file), console()))
 
 
 @app.command()
@@ -48,11 +63,11 @@ def plan(file: SweepFile, output: OutputOption = Output.table) -> None:
 
     sweep = load_sweep(file)  # before the imports below: what is wrong in the file alone is told at once
 
-    from orchestrator.plan import make_plan
     from orchestrator.plan_view import describe, print_plan
+    from orchestrator.resume import plan_again
     from orchestrator.tables import console, print_json
 
-    made = make_plan(sweep, str(file))
+    made, _ = plan_again(sweep, str(file))
     if output is Output.json:
         print_json(describe(made))
     else:
@@ -100,6 +115,36 @@ def list_sweeps(storage: StorageOption = DEFAULT_STORAGE, output: OutputOption =
         console().print(table("Sweeps", found))
     else:
         print(f"no sweeps in {storage}", file=sys.stderr)
+
+
+@app.command()
+def results(name: SweepName, storage: StorageOption = DEFAULT_STORAGE, output: OutputOption = Output.table) -> None:
+    """Show a sweep's trials, the best first, also while it runs. With -o json: everything, by trial."""
+    from orchestrator.results import describe_results, find_sweep, leaderboard
+    from orchestrator.tables import console, print_json, table
+
+    found = find_sweep(name, storage)
+    if output is Output.json:
+        print_json(describe_results(found))
+    else:
+        title = f"{found.state.name} ({found.state.id}), {found.state.state}: {found.metric}, {found.mode}imise"
+        console().print(table(title, leaderboard(found)))
+
+
+@app.command()
+def translate(
+    name: SweepName,
+    source: Annotated[Path, typer.Argument(metavar="IN_DIR", help="Folder of pictures.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for the translations, PNG.")],
+    to: Annotated[
+        str | None, typer.Option("--to", help="Domain to translate to; default: the system's main one.")
+    ] = None,
+    storage: StorageOption = DEFAULT_STORAGE,
+) -> None:
+    """Translate a folder of pictures with a sweep's best model."""
+    from orchestrator.translate import translate_folder
+
+    translate_folder(name, storage, source, target, to)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from data_shards.errors import DataError
 from data_shards.manifest import Manifest
-from orchestrator.errors import Refusal
+from orchestrator.errors import Refusal, show
 from trainers.errors import SettingError
 from trainers.system import System
 
@@ -82,4 +82,6 @@ def check_shapes(system: type[System], shapes: Shapes, hyper: object, searched: 
         system.check(shapes, hyper)
     except SettingError as error:
         path = f"search.{error.path}" if searched else error.path
-        raise Refusal(error.problem, path=path, value=error.value) from error
+        is_named = str(error.value) in error.problem
+        problem = error.problem if is_named else f"{show(error.value)} does not fit: {error.problem}"
+        raise Refusal(problem, path=path, value=error.value) from error

@@ -89,7 +89,9 @@ def nearest_dotted(name: str, names: Sequence[str], separator: str = ".") -> str
     """Like `nearest`, for names with a prefix: "cyc" and "weight.cyc" both find "weights.cyc"."""
     last = {full.rpartition(separator)[2]: full for full in reversed(names)}
     found = nearest(name.rpartition(separator)[2], last)
-    return last[found] if found else nearest(name, names)
+    if found:
+        return last[found]
+    return None if separator in name else nearest(name, names)  # equal prefixes alone make nothing close
 
 
 def show(value: object) -> str:

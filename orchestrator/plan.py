@@ -6,6 +6,7 @@ trial's number: a plan made again after a crash proposes what the first one prop
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,7 +187,10 @@ def _trials(
             raise Refusal(
                 "a search needs at least 2 trials: the first is the preset", path="trials", value=sweep.trials
             )
-        return (), sweep.trials, []
+        settings = math.prod(len(a.options) if isinstance(a, Choice) else math.inf for a in axes.values())
+        repeats = settings < sweep.trials - 1
+        note = f"there are only {settings} settings to draw from, so some trials repeat others; a grid does not"
+        return (), sweep.trials, [note] if repeats else []
     choices = {}
     for (key, axis), name in zip(sweep.search.items(), axes, strict=True):
         if not isinstance(axis, Choice):

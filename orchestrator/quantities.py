@@ -89,5 +89,5 @@ def size_text(size: int) -> str:
     """`size` bytes with the largest unit of 1000 that keeps it at 1 or more: 256000000 gives `256MB`."""
     for power, unit in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "kB")):
         if size >= 1000**power:
-            return f"{size / 1000**power:.3g}{unit}"
+            return f"{round(size / 1000**power, 2):g}{unit}"
     return f"{size}B"

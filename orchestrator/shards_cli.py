@@ -1,7 +1,7 @@
 """`i2i-cluster shards`: make data sets out of pictures, and say what is in one.
 
-The builders bring numpy, Pillow and Parquet with them, which a command line must not wait for to print its
-help: they are imported by the command that needs them, and nothing else of weight is imported here.
+The builders bring numpy, Pillow and Parquet with them, which a command line must not wait for to print its help: they
+are imported by the command that needs them, and nothing else of weight is imported here.
 """
 
 from collections.abc import Callable, Iterator

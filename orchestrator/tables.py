@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,12 +17,14 @@ PIPE_WIDTH = 200  # a pipe has no width; narrow tables would cut what a program 
 
 def console() -> Console:
     """The console on standard output; colours only on a terminal (rich also honours NO_COLOR)."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # an ASCII locale shows ? for Greek letters instead of failing
     return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
 
 
 def print_json(value: object) -> None:
-    """Print `value` as JSON, for other programs."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    """Print `value` as JSON in ASCII, for other programs."""
+    print(json.dumps(value, indent=2, allow_nan=False))
 
 
 def table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:

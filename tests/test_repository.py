@@ -281,9 +281,7 @@ def test_what_is_allowed_is_not_a_breach(tmp_path, check):
     assert check(tmp_path) == []
 
 
-@pytest.mark.parametrize(
-    "line", ["torch==2.13.0+cpu", "numpy>=2", "--extra-index-url https://example.org", "a @ b"]
-)
+@pytest.mark.parametrize("line", ["torch==2.13.0+cpu", "numpy>=2", "--extra-index-url https://example.org", "a @ b"])
 def test_a_constraint_is_a_plain_pin(tmp_path, line):
     (tmp_path / "constraints.txt").write_text(line, encoding="utf-8")
     with pytest.raises(AssertionError, match="is not a plain name==version"):

@@ -8,13 +8,12 @@ for any number of workers, and nothing a step does not name can move.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from trainers import randomness
-from trainers.errors import NonFiniteError
 from trainers.gradients import FlatGradient, differentiate, reduce_move
 from trainers.ledger import Ledger
 from trainers.pool import Pool
@@ -37,7 +36,7 @@ class Options:
     layout: str = "contiguous"
     on_nonfinite: str = "stop"
     ema: float = 0.0
-    balance: Balance = Balance()
+    balance: Balance = field(default_factory=Balance)
 
 
 class Engine:
@@ -50,7 +49,7 @@ class Engine:
         assert not any(True for _ in system.buffers()), "a replica's buffers would belong to a worker; none are kept"
         self.read, self.shapes, self.tree, self.options, self.device = read, shapes, tree, options, device
         self.t = 0
-        self.draws = {source: 0 for source in system.reads.sources}
+        self.draws = dict.fromkeys(system.reads.sources, 0)
         self.moves = {player.name: 0 for player in system.players}
         self.ledger = Ledger(system, device)
         self.flat = {p.name: FlatGradient(p, self.ledger.size, device) for p in system.players}
@@ -214,4 +213,3 @@ def _base_rates(players: Sequence[Player], balance: Balance) -> dict[str, float]
         generator = next(player for player in players if not player.critic)
         rates |= {p.name: generator.optimizer.lr * balance.lr_ratio for p in players if p.critic}
     return rates
-

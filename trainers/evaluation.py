@@ -26,9 +26,12 @@ LEAST_MSE = 1e-10  # caps the signal-to-noise ratio of a perfect picture at 100 
 
 
 class Samples(Protocol):
-    """The validation samples. `truth`: sample i of one domain is the counterpart of sample i of the other."""
+    """The validation samples. With `truth`, sample i of one domain is the counterpart of sample i of the other."""
 
-    truth: bool
+    @property
+    def truth(self) -> bool:
+        """Whether the counterparts are known."""
+        ...
 
     def count(self, domain: str) -> int:
         """How many samples a domain has."""

@@ -19,9 +19,7 @@ Paint = Callable[..., NDArray[np.uint8]]
 
 
 def paint(file: Path, seed: int, size: tuple[int, int] = (SIDE, SIDE), channels: int = 3) -> NDArray[np.uint8]:
-    """Write noise that depends on the seed alone as the picture `file`; returns its pixels, [height, width,
-    C].
-    """
+    """Write noise that depends on the seed alone as the picture `file`; returns its pixels, [height, width, C]."""
     shape = (size[1], size[0], channels)
     pixels = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
     file.parent.mkdir(parents=True, exist_ok=True)

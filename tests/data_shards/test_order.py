@@ -29,9 +29,7 @@ def test_epochs_sources_and_seeds_differ_and_looking_back_agrees() -> None:
 
 
 def test_the_order_is_the_same_for_ever() -> None:
-    """A change of these numbers changes every training: it must be on purpose, and raise the manifest's
-    format.
-    """
+    """A change of these numbers changes every training: it must be on purpose, and raise the manifest's format."""
     assert [Order(7, "ab", 10).index(i) for i in range(20)] == GOLDEN_ORDER
     drawn = np.concatenate([random_numbers(100, "augment", 1, "a", d, 0) for d in range(10)])
     assert hashlib.sha256(drawn.tobytes()).hexdigest()[:16] == GOLDEN_NUMBERS

@@ -47,9 +47,13 @@ def values(shards: Path) -> Callable[[str], dict[str, Any]]:
     """The values of a small sweep; keys in the text given replace its own."""
 
     def read(text: str = "") -> dict[str, Any]:
-        base = {"system": "cyclegan", "data": {"uri": str(shards), "image": 64, "batch": 4}, "steps": 1000}
-        more = parse_yaml(text, "sweep.yaml") if text else {}
-        data = {**base["data"], **more.pop("data", {})}  # type: ignore[dict-item]
+        base: dict[str, Any] = {
+            "system": "cyclegan",
+            "data": {"uri": str(shards), "image": 64, "batch": 4},
+            "steps": 1000,
+        }
+        more: dict[str, Any] = parse_yaml(text, "sweep.yaml") if text else {}
+        data = {**base["data"], **more.pop("data", {})}
         return {**base, "data": data, **more}
 
     return read

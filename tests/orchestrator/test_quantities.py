@@ -15,13 +15,16 @@ def test_counts(written, count):
 
 
 @pytest.mark.parametrize(
-    ("written", "seconds"), [("45s", 45), ("90m", 5400), ("6h", 21600), ("1h30m", 5400), ("1.5 h", 5400), ("2D", 172800)]
+    ("written", "seconds"),
+    [("45s", 45), ("90m", 5400), ("6h", 21600), ("1h30m", 5400), ("1.5 h", 5400), ("2D", 172800)],
 )
 def test_durations(written, seconds):
     assert read_duration(written) == seconds
 
 
-@pytest.mark.parametrize(("written", "size"), [("500MB", 500 * 10**6), ("4GiB", 4 * 2**30), ("1.5 kB", 1500), ("9b", 9)])
+@pytest.mark.parametrize(
+    ("written", "size"), [("500MB", 500 * 10**6), ("4GiB", 4 * 2**30), ("1.5 kB", 1500), ("9b", 9)]
+)
 def test_sizes(written, size):
     assert read_size(written) == size
 

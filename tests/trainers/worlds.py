@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as multiprocessing
+from torch.multiprocessing.spawn import spawn
 
 from trainers import randomness
 from trainers.engine import Engine, Options
@@ -113,7 +113,7 @@ def _worker(rank: int, workers: int, replicas: int, folder: str) -> None:
 
 def digests_on(workers: int, replicas: int, folder: Path) -> dict[str, tuple[str, str]]:
     """variant -> (digest, the last step's numbers) after `STEPS` steps on bare gloo processes."""
-    multiprocessing.spawn(_worker, (workers, replicas, str(folder)), nprocs=workers)
+    spawn(_worker, (workers, replicas, str(folder)), nprocs=workers)
     rows = [line.split(" ", 2) for line in (folder / "digests").read_text().splitlines()]
     return {name: (found, numbers) for name, found, numbers in rows}
 

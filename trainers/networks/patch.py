@@ -19,7 +19,9 @@ def check(critic: str, image: int) -> None:
     if image < least:
         fitting = [name for name, layers in STRIDED_LAYERS.items() if image >= 3 * 2**layers]
         raise SettingError(
-            "hyper.critic", critic, f"{critic} needs an image of at least {least} pixels, not {image}; nearest: {fitting[-1]}"
+            "hyper.critic",
+            critic,
+            f"{critic} needs an image of at least {least} pixels, not {image}; nearest: {fitting[-1]}",
         )
 
 

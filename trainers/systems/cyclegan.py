@@ -33,12 +33,14 @@ from trainers.system import Adam, Move, Player, Replica, Shapes, System
 
 
 @dataclass(frozen=True)
-class Hyper:
+class CycleGANHyper:
     """CycleGAN's settings with the published defaults."""
 
     width: int = setting(64, "channels of the generators' first layer", minimum=1)
     blocks: int | None = setting(None, "residual blocks; empty: 6 up to 128 pixels, 9 above", minimum=1)
-    critic: str = setting("patch70", "the critics, by their receptive field in pixels", choices=tuple(patch.STRIDED_LAYERS))
+    critic: str = setting(
+        "patch70", "the critics, by their receptive field in pixels", choices=tuple(patch.STRIDED_LAYERS)
+    )
     critic_width: int = setting(64, "channels of the critics' first layer", minimum=1)
     gan: str = setting("lsgan", "adversarial criterion", choices=tuple(CRITERIA))
     identity: bool = setting(True, "whether the identity terms exist; they need equal channels on both sides")
@@ -49,10 +51,12 @@ class Hyper:
     decay_from: float = setting(
         0.5, "share of the run after which the rate falls linearly to 0; 1: constant", minimum=0.0, maximum=1.0
     )
-    ema: float = setting(0.0, "decay of the generators' moving average, which is then evaluated; 0: off", minimum=0.0, maximum=1.0)
+    ema: float = setting(
+        0.0, "decay of the generators' moving average, which is then evaluated; 0: off", minimum=0.0, maximum=1.0
+    )
 
 
-def _identity(hyper: Hyper) -> bool:
+def _identity(hyper: CycleGANHyper) -> bool:
     return hyper.identity
 
 
@@ -74,9 +78,9 @@ class CycleGAN(System):
         Term("d_b", "λ_D", 1.0, "0.5 x (d_b calls b real + d_b calls old ab(a) fake)", group="d"),
     )
     shows = ("fake_b", "cycle_a", "fake_a", "cycle_b", "idt_b", "idt_a")
-    Hyper = Hyper
+    Hyper = CycleGANHyper
 
-    def __init__(self, hyper: Hyper, shapes: Shapes, weights: Mapping[str, float], steps: int) -> None:
+    def __init__(self, hyper: CycleGANHyper, shapes: Shapes, weights: Mapping[str, float], steps: int) -> None:
         super().__init__(weights)
         channels_a, image, _ = shapes["a"]
         channels_b = shapes["b"][0]

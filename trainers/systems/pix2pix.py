@@ -35,15 +35,19 @@ NORMS: dict[str, Norm] = {"instance": affine_instance_norm, "batch": batch_norm}
 
 
 @dataclass(frozen=True)
-class Hyper:
+class Pix2PixHyper:
     """pix2pix's settings with the published defaults."""
 
     generator: str = setting("unet", "the generator: with skips, or a plain encoder-decoder", choices=tuple(GENERATORS))
     width: int = setting(64, "channels of the generator's first layer", minimum=1)
-    levels: int | None = setting(None, "halvings in the generator; empty: as many as come out even, at most 8", minimum=1)
+    levels: int | None = setting(
+        None, "halvings in the generator; empty: as many as come out even, at most 8", minimum=1
+    )
     dropout: float = setting(0.5, "dropout in the first three decoder blocks", minimum=0.0, maximum=0.99)
     norm: str = setting("instance", "normalisation of both networks", choices=tuple(NORMS))
-    critic: str = setting("patch70", "the critic, by its receptive field in pixels", choices=tuple(patch.STRIDED_LAYERS))
+    critic: str = setting(
+        "patch70", "the critic, by its receptive field in pixels", choices=tuple(patch.STRIDED_LAYERS)
+    )
     critic_width: int = setting(64, "channels of the critic's first layer", minimum=1)
     conditional: bool = setting(True, "the critic sees the input beside the picture (cGAN), or the picture alone (GAN)")
     gan: str = setting("vanilla", "adversarial criterion", choices=tuple(CRITERIA))
@@ -53,7 +57,9 @@ class Hyper:
     decay_from: float = setting(
         1.0, "share of the run after which the rate falls linearly to 0; 1: constant", minimum=0.0, maximum=1.0
     )
-    ema: float = setting(0.0, "decay of the generator's moving average, which is then evaluated; 0: off", minimum=0.0, maximum=1.0)
+    ema: float = setting(
+        0.0, "decay of the generator's moving average, which is then evaluated; 0: off", minimum=0.0, maximum=1.0
+    )
 
 
 class Pix2Pix(System):
@@ -69,9 +75,9 @@ class Pix2Pix(System):
         Term("d", "λ_D", 1.0, "0.5 x (D calls b real + D calls ab(a) fake)"),
     )
     shows = ("fake_b",)
-    Hyper = Hyper
+    Hyper = Pix2PixHyper
 
-    def __init__(self, hyper: Hyper, shapes: Shapes, weights: Mapping[str, float], steps: int) -> None:
+    def __init__(self, hyper: Pix2PixHyper, shapes: Shapes, weights: Mapping[str, float], steps: int) -> None:
         super().__init__(weights)
         channels_a, image, _ = shapes["a"]
         channels_b = shapes["b"][0]

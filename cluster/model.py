@@ -1,0 +1,93 @@
+"""The best model: networks taken from a checkpoint, stored apart from the training state, loaded to translate pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load, save
+
+from cluster.checkpoints import Checkpoints
+from cluster.layout import SweepPaths
+from cluster.run import Run
+from cluster.training import build_system, shapes_of
+from data_shards.manifest import Manifest
+from data_shards.store import Store
+from trainers import randomness
+from trainers.evaluation import to_pixels
+from trainers.replica import to_images
+from trainers.system import Shapes, System
+
+FORMAT = 1
+WEIGHTS, CARD = "model.safetensors", "model.json"
+
+
+class NoModel(ValueError):
+    """There is no model to translate with yet."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained system, ready to translate. `card` says where it comes from."""
+
+    system: System
+    shapes: Shapes
+    card: Mapping[str, Any]
+
+    @property
+    def targets(self) -> list[str]:
+        """The domains it can translate to, the system's main one first."""
+        return list(self.system.translators)
+
+    def source(self, target: str) -> str:
+        """The domain whose pictures are translated to `target`."""
+        return next(domain for domain in self.system.reads.domains if domain != target)
+
+    def translate(self, pixels: np.ndarray, target: str) -> np.ndarray:
+        """uint8 `[H,W,C]` of the source domain -> uint8 `[H,W,C]` of `target`. The same picture gives the same answer."""
+        randomness.seed_generators(torch.device("cpu"), "translate", pixels.tobytes().hex()[:64])
+        images = to_images(pixels[None], torch.device("cpu"), torch.contiguous_format)
+        with torch.no_grad():
+            shown = self.system.show({self.source(target): images})
+        translated: np.ndarray = to_pixels(shown[f"fake_{target}"])[0]
+        return translated
+
+
+def export_best(store: Store, sweep: str, trial: int) -> None:
+    """Store the networks of a trial's newest checkpoint as the sweep's best model; averaged weights where there are any."""
+    found = Checkpoints(store, SweepPaths(sweep).checkpoints(trial)).newest()
+    if found is None:
+        raise NoModel(f"trial {trial} has no checkpoint yet")
+    weights = {k.removeprefix("model."): v for k, v in found.state.items() if k.startswith("model.")}
+    weights |= {k.removeprefix("ema."): v for k, v in found.state.items() if k.startswith("ema.")}
+    run = Run.from_json(found.about["run"])
+    card = {
+        "format": FORMAT,
+        "trial": trial,
+        "step": found.step,
+        "digest": found.digest,
+        "run": run.to_json(),
+        "shapes": shapes_of(Manifest.open(run.data.uri), run.data.image),
+        "evaluation": found.about["evaluation"],
+    }
+    best = SweepPaths(sweep).best
+    store.write(f"{best}/{WEIGHTS}", save(weights))
+    store.write(f"{best}/{CARD}", json.dumps(card, indent=1, sort_keys=True).encode())
+
+
+def load_best(store: Store, sweep: str) -> Model:
+    """The sweep's best model. Raises NoModel where none was stored yet."""
+    best = SweepPaths(sweep).best
+    if not store.exists(f"{best}/{CARD}"):
+        raise NoModel("this sweep has no model yet: it is stored when the sweep ends")
+    card = json.loads(store.read(f"{best}/{CARD}"))
+    if card["format"] > FORMAT:
+        raise NoModel(f"the model's format {card['format']} is newer than {FORMAT}: upgrade i2i-cluster")
+    shapes = {domain: tuple(shape) for domain, shape in card["shapes"].items()}
+    system = build_system(Run.from_json(card["run"]), shapes)
+    system.load_state_dict(load(store.read(f"{best}/{WEIGHTS}")))
+    return Model(system, shapes, card)

@@ -1,0 +1,66 @@
+"""`i2i-cluster checkpoints`: what a trial's training state is, to the byte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from cluster.checkpoints import Checkpoints
+
+app = typer.Typer(help="Look at the training states of a sweep's trials.", no_args_is_help=True)
+
+SweepName = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's name, id or folder.")]
+TrialOption = Annotated[int, typer.Option("--trial", help="The trial's number; 0 is the preset.")]
+StorageOption = Annotated[Path, typer.Option("--storage", help="Where to look for sweeps.")]
+DEFAULT_STORAGE = Path("./i2i-runs")
+
+
+@app.command()
+def digest(sweep: SweepName, trial: TrialOption = 0, storage: StorageOption = DEFAULT_STORAGE) -> None:
+    """Print one SHA-256 of a trial's whole training state: equal states, equal line."""
+    from orchestrator.errors import Refusal
+    from trainers.state import digest as digest_of
+
+    newest = _checkpoints(sweep, trial, storage).newest()
+    if newest is None:
+        raise Refusal(f"trial {trial} has no checkpoint yet", path="--trial", value=trial)
+    print(digest_of(newest.state))
+
+
+@app.command("list")
+def list_checkpoints(sweep: SweepName, trial: TrialOption = 0, storage: StorageOption = DEFAULT_STORAGE) -> None:
+    """List the committed checkpoints of a trial by their step."""
+    for step in _checkpoints(sweep, trial, storage).steps():
+        print(step)
+
+
+@app.command()
+def verify(sweep: SweepName, trial: TrialOption = 0, storage: StorageOption = DEFAULT_STORAGE) -> None:
+    """Read every checkpoint of a trial and check its hashes. Exit code 1 where one is damaged."""
+    from trainers.checkpoint import DamagedCheckpoint
+
+    checkpoints = _checkpoints(sweep, trial, storage)
+    damaged = 0
+    for step in checkpoints.steps():
+        try:
+            print(f"step {step}: good, {checkpoints.load(step).digest}")
+        except DamagedCheckpoint as error:
+            print(f"step {step}: damaged: {error}")
+            damaged += 1
+    raise typer.Exit(1 if damaged else 0)
+
+
+def _checkpoints(sweep: str, trial: int, storage: Path) -> Checkpoints:
+    from cluster.checkpoints import Checkpoints
+    from data_shards.store import FolderStore
+    from orchestrator.errors import Refusal
+    from orchestrator.results import find_sweep
+
+    found = find_sweep(sweep, storage)
+    if trial not in found.state.trials:
+        known = [str(index) for index in found.state.trials]
+        raise Refusal(f"sweep {found.state.name} has no trial {trial}", path="--trial", value=trial, has=known)
+    return Checkpoints(FolderStore(found.storage), found.paths.checkpoints(trial))

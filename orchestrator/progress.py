@@ -1,0 +1,113 @@
+"""What a person sees while a sweep runs: a live table on a terminal, a line for each event in a pipe."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from cluster.log import SweepState, TrialState
+from orchestrator.plan import Plan
+from orchestrator.results import best_trial, value_of
+from orchestrator.tables import cell
+
+STATE_STYLE = {"running": "bold cyan", "done": "green", "stopped": "yellow", "failed": "bold red", "pending": "dim"}
+
+
+def remaining_steps(state: SweepState, trials: int, steps: int) -> int:
+    """Steps still to train if no trial is stopped early: an upper bound."""
+    left = sum(steps - t.step for t in state.trials.values() if t.state in ("running", "pending"))
+    return left + steps * (trials - len(state.trials))
+
+
+def eta_seconds(state: SweepState, trials: int, steps: int, batch: int, concurrency: int) -> float | None:
+    """Seconds to the end at the present rate; None until a rate is known. At most that: trials may be stopped early."""
+    rates = [t.latest.get("time/images_per_second", 0.0) / batch for t in state.trials.values() if t.state == "running"]
+    known = [rate for rate in rates if rate > 0]
+    if not known:
+        return None
+    return remaining_steps(state, trials, steps) / (sum(known) / len(known) * concurrency)
+
+
+class Progress:
+    """Shows a plan's progress. A context: on a terminal the table lives as long as it."""
+
+    def __init__(self, plan: Plan, console: Console, log: Callable[[str], None] = print) -> None:
+        self._plan, self._console, self._log = plan, console, log
+        self._state = SweepState()
+        self._told: dict[int, tuple[str, int]] = {}
+        self._started = time.monotonic()
+        self._live = Live(get_renderable=self._render, console=console, refresh_per_second=2, transient=True)
+
+    def __enter__(self) -> Progress:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._live.stop()
+
+    def observe(self, state: SweepState) -> None:
+        """Take note of the sweep's state; called after every record of its log."""
+        self._state = state
+        if not self._console.is_terminal:
+            for trial in state.trials.values():
+                self._tell(trial)
+
+    def _tell(self, trial: TrialState) -> None:
+        """One line where a trial was evaluated or changed its state."""
+        evaluated = trial.history[-1][0] if trial.history else 0
+        now = (trial.state, evaluated)
+        if trial.state == "pending" or self._told.get(trial.index) == now:
+            return
+        self._told[trial.index] = now
+        value = cell(value_of(trial, self._plan.objective.metric)) if evaluated else ""
+        score = f"  {self._plan.objective.metric} {value}" if value else ""
+        error = f"  {trial.error}" if trial.error else ""
+        step = f"step {max(evaluated, trial.step)}/{self._plan.sweep.steps}"
+        self._log(f"trial {trial.index}  {trial.state}  {step}{score}{self._eta()}{error}")
+
+    def _eta(self) -> str:
+        plan = self._plan
+        seconds = eta_seconds(self._state, plan.trials, plan.sweep.steps, plan.sizes.batch, plan.sizes.concurrency)
+        return "" if seconds is None else f"  at most {_clock(seconds)} to go"
+
+    def _render(self) -> RenderableType:
+        plan, state = self._plan, self._state
+        best = best_trial(state, plan.objective.metric, plan.objective.mode)
+        table = Table(title=f"{plan.sweep.name}  {plan.id}", title_justify="left", title_style="bold")
+        for column in ("trial", "state", "step", "", "images/s", plan.objective.metric, *plan.axes):
+            table.add_column(column)
+        for trial in list(state.trials.values()):
+            table.add_row(*self._row(trial, best is not None and trial.index == best.index))
+        done = sum(t.state in ("done", "stopped", "failed") for t in state.trials.values())
+        line = f"{done} of {plan.trials} trials   {_clock(time.monotonic() - self._started)} so far{self._eta()}"
+        if best is not None:
+            line += f"   best: trial {best.index}, {cell(value_of(best, plan.objective.metric))}"
+        return Group(table, Text(line), Text("Ctrl-C saves and stops; the same command goes on.", style="dim"))
+
+    def _row(self, trial: TrialState, best: bool) -> list[Any]:
+        steps = self._plan.sweep.steps
+        rate = trial.latest.get("time/images_per_second") if trial.state == "running" else None
+        value = trial.metrics.get(self._plan.objective.metric)
+        return [
+            f"{trial.index}{' (preset)' if trial.index == 0 else ''}",
+            Text(trial.state, style=STATE_STYLE[trial.state]),
+            f"{trial.step}/{steps}",
+            ProgressBar(total=steps, completed=trial.step, width=16),
+            "" if rate is None else f"{rate:.1f}",
+            Text(cell(value), style="bold green" if best else ""),
+            *(cell(trial.params.get(axis)) for axis in self._plan.axes),
+        ]
+
+
+def _clock(seconds: float) -> str:
+    return str(datetime.timedelta(seconds=round(seconds)))

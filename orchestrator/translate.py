@@ -1,0 +1,74 @@
+"""`translate`: a folder of pictures through a sweep's best model. Output names are the inputs', as PNG."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+from rich.progress import track
+
+from cluster.model import Model, NoModel, load_best
+from data_shards.decode import decode
+from data_shards.errors import DataError
+from data_shards.store import FolderStore
+from orchestrator.errors import Refusal, nearest
+from orchestrator.results import find_sweep
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+def translate_folder(sweep: str, storage: Path, source: Path, target: Path, to: str | None) -> None:
+    """Translate every picture below `source` into the same place below `target`. Raises Refusal; a bad picture is named."""
+    pictures = _pictures(source)
+    if target.exists() and target.resolve() == source.resolve():
+        raise Refusal("the pictures would replace their own sources; give another folder", path="OUT_DIR", value=target)
+    found = find_sweep(sweep, storage)
+    model = _model(FolderStore(found.storage), found.state.id)
+    domain = to or model.targets[0]
+    if domain not in model.targets:
+        near = nearest(domain, model.targets)
+        raise Refusal(f"this model does not translate to {domain!r}", path="--to", nearest=near, has=model.targets)
+    channels, side, _ = model.shapes[model.source(domain)]
+    bad = 0
+    for picture, name in track(pictures, "translating", console=Console(stderr=True), disable=not sys.stderr.isatty()):
+        try:
+            pixels = decode(picture.read_bytes(), channels, side)
+        except DataError as error:
+            print(f"left out {picture}: {error}", file=sys.stderr)
+            bad += 1
+            continue
+        out = target / name
+        out.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(_flat(model.translate(pixels, domain))).save(out)
+    print(f"translated {len(pictures) - bad} pictures to {target} at {side} x {side} pixels")
+    if bad == len(pictures):
+        raise Refusal("none of the pictures could be read", path="IN_DIR", value=source)
+
+
+def _flat(pixels: np.ndarray) -> np.ndarray:
+    """Grey pictures are `[H,W]` to Pillow."""
+    return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
+
+
+def _model(store: FolderStore, sweep: str) -> Model:
+    try:
+        return load_best(store, sweep)
+    except NoModel as error:
+        raise Refusal(str(error), path="SWEEP", value=sweep) from error
+
+
+def _pictures(source: Path) -> list[tuple[Path, Path]]:
+    """(picture, its output's relative path), sorted. Two inputs that would share an output keep their full names."""
+    if not source.is_dir():
+        raise Refusal(f"{source} is not a folder", path="IN_DIR", value=source)
+    files = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not files:
+        raise Refusal(f"{source} holds no pictures", path="IN_DIR", value=source, has=SUFFIXES)
+    stems = [file.relative_to(source).with_suffix(".png") for file in files]
+    return [
+        (file, stem if stems.count(stem) == 1 else file.relative_to(source).with_name(f"{file.name}.png"))
+        for file, stem in zip(files, stems, strict=True)
+    ]
