@@ -90,10 +90,15 @@ def shapes_of(manifest: Manifest, image: int) -> dict[str, tuple[int, int, int]]
 def build_engine(run: Run, manifest: Manifest, stream: Stream, place: Place) -> Engine:
     """The engine at step 0."""
     shapes = shapes_of(manifest, run.data.image)
-    ema = float(run.hyper.get("ema", 0.0))
-    options = Options(run.seed, run.precision, run.layout, run.on_nonfinite, ema, Balance(**run.balance))
     tree = Tree(run.data.replicas, place.rank, place.workers, run.exact)
-    return Engine(build_system(run, shapes), stream.read, shapes, tree, options, torch.device(place.device))
+    device = torch.device(place.device)
+    return Engine(build_system(run, shapes), stream.read, shapes, tree, engine_options(run), device)
+
+
+def engine_options(run: Run) -> Options:
+    """How the run computes."""
+    ema = float(run.hyper.get("ema", 0.0))
+    return Options(run.seed, run.precision, run.layout, run.on_nonfinite, ema, Balance(**run.balance))
 
 
 class _Training:

@@ -57,21 +57,26 @@ def submit(file: SweepFile) -> None:
 
 
 @app.command()
-def plan(file: SweepFile, output: OutputOption = Output.table) -> None:
+def plan(
+    file: SweepFile,
+    output: OutputOption = Output.table,
+    measure: Annotated[bool, typer.Option(help="Time a few steps on this machine, for the estimate.")] = True,
+) -> None:
     """Check a sweep file and show what it would do. Trains nothing, writes nothing."""
     from orchestrator.sweep import load_sweep
 
     sweep = load_sweep(file)  # before the imports below: what is wrong in the file alone is told at once
 
-    from orchestrator.plan_view import describe, print_plan
+    from orchestrator.plan_view import describe, estimate_of, print_plan
     from orchestrator.resume import plan_again
     from orchestrator.tables import console, print_json
 
     made, _ = plan_again(sweep, str(file))
+    estimate = estimate_of(made) if measure else None
     if output is Output.json:
-        print_json(describe(made))
+        print_json(describe(made, estimate))
     else:
-        print_plan(made, console())
+        print_plan(made, console(), estimate)
 
 
 @app.command()

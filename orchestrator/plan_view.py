@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from cluster.estimate import Estimate, measure
 from orchestrator.plan import Plan
 from orchestrator.quantities import duration_text, size_text
 from orchestrator.space import spell_axis
@@ -17,8 +18,8 @@ SETTINGS = ("weights.", "hyper.", "balance.")
 TRIALS_SHOWN = 20  # rows of the table of trials; `-o json` has them all
 
 
-def describe(plan: Plan) -> dict[str, Any]:
-    """Everything about `plan` as JSON-able values; the tables show a part of it."""
+def describe(plan: Plan, estimate: Estimate | None = None) -> dict[str, Any]:
+    """Everything about `plan` as JSON-able values; the tables show a part of it. `estimate`: what a step costs here."""
     sweep, sizes, data, system = plan.sweep, plan.sizes, plan.data, plan.system
     asha, resources = sweep.scheduler.asha, sweep.resources
     return {
@@ -68,13 +69,21 @@ def describe(plan: Plan) -> dict[str, Any]:
         },
         "budget": {"failures": sweep.budget.failures, "wall_seconds": sweep.budget.wall},
         "auto": dict(sizes.autos),
+        "estimate": _estimate(plan, estimate),
         "notes": list(plan.notes),
     }
 
 
-def print_plan(plan: Plan, console: Console) -> None:
+def estimate_of(plan: Plan) -> Estimate | None:
+    """What a step of the preset costs on this machine's CPU; None where the trials would run on GPUs."""
+    if plan.sizes.gpus_per_worker:
+        return None
+    return measure(plan.run(0, plan.params(0)), plan.data.shapes(plan.sweep.data.image))
+
+
+def print_plan(plan: Plan, console: Console, estimate: Estimate | None = None) -> None:
     """Print `plan` for people."""
-    told = describe(plan)
+    told = describe(plan, estimate)
     console.print(_summary(told))
     console.print(table("Losses", told["terms"]))
     if plan.axes:
@@ -125,9 +134,33 @@ def _summary(told: dict[str, Any]) -> Table:
         "budget": f"{_count(told['budget']['failures'], 'failure')} of a trial, "
         + (f"{duration_text(wall)} in all" if wall else "no time limit"),
         "auto became": ", ".join(f"{key} {value}" for key, value in told["auto"].items()) or "nothing was auto",
+        "estimate": _estimate_text(told["estimate"]),
         "storage": told["storage"],
     }
-    return facts(lines)
+    return facts({name: line for name, line in lines.items() if line})
+
+
+def _estimate(plan: Plan, measured: Estimate | None) -> dict[str, Any] | None:
+    """What the whole sweep takes if no trial is stopped early, from the cost of a step on one worker."""
+    if measured is None:
+        return None
+    workers, concurrency = plan.sweep.resources.workers, max(1, plan.sizes.concurrency)
+    rounds = -(-plan.trials // concurrency)
+    return {
+        "seconds_per_step": measured.seconds_per_step / workers,
+        "seconds": rounds * plan.sweep.steps * measured.seconds_per_step / workers,
+        "parameters": measured.parameters,
+        "checkpoint_bytes": measured.state_bytes,
+    }
+
+
+def _estimate_text(told: dict[str, Any] | None) -> str:
+    if told is None:
+        return ""
+    return (
+        f"at most about {duration_text(max(1.0, round(told['seconds'])))} here ({told['seconds_per_step']:.3g} s a step, measured); "
+        f"{told['parameters'] / 1e6:.3g} M parameters, {size_text(told['checkpoint_bytes'])} a checkpoint"
+    )
 
 
 def _or_published(value: object) -> object:

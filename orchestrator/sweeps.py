@@ -29,12 +29,12 @@ def _row(storage: Path, log: Path) -> dict[str, Any]:
     try:
         state = fold(log.read_bytes())
     except NewerLog as error:  # one sweep of a newer version must not hide the others
-        return {"id": log.parent.name, "name": "", "system": "", "state": str(error), "trials": "", "changed": changed}
+        return {"id": log.parent.name, "name": "", "storage": str(storage.absolute()), "state": str(error)}
+    row = {"id": log.parent.name, "name": state.name, "storage": str(storage.absolute())}
     alive = is_driven(storage / SweepPaths(log.parent.name).lock)
     trials = state.trials.values()
     return {
-        "id": log.parent.name,
-        "name": state.name,
+        **row,
         "system": state.about.get("system", ""),
         "state": "interrupted" if state.state == "running" and not alive else state.state,
         "trials": f"{sum(t.state in ('done', 'stopped') for t in trials)} of {state.about.get('trials', len(trials))}",

@@ -12,7 +12,6 @@ from rich.progress import track
 
 from cluster.model import Model, NoModel, load_best
 from data_shards.decode import decode
-from data_shards.errors import DataError
 from data_shards.store import FolderStore
 from orchestrator.errors import Refusal, nearest
 from orchestrator.results import find_sweep
@@ -36,7 +35,7 @@ def translate_folder(sweep: str, storage: Path, source: Path, target: Path, to: 
     for picture, name in track(pictures, "translating", console=Console(stderr=True), disable=not sys.stderr.isatty()):
         try:
             pixels = decode(picture.read_bytes(), channels, side)
-        except DataError as error:
+        except (OSError, ValueError) as error:  # what the decoders raise for a picture that is none
             print(f"left out {picture}: {error}", file=sys.stderr)
             bad += 1
             continue

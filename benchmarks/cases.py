@@ -1,0 +1,70 @@
+"""The trainings that are timed: system, settings, image and batch, on one fixed batch of noise.
+
+Both sides of a comparison get the same bytes, as uint8, and turn them into floats themselves: a loader hands over bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from trainers import randomness
+from trainers.engine import Engine, Options
+from trainers.settings import effective
+from trainers.system import Shapes, System
+from trainers.systems.catalog import SYSTEMS
+from trainers.tree import Tree
+
+STEPS = 1000  # of the run that the timed steps begin; learning rates and nothing else depend on it
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Case:
+    """A training to time. `image`: pixels a side; `batch`: samples a step over all replicas."""
+
+    system: str
+    hyper: Mapping[str, Any]
+    image: int
+    batch: int
+
+    @property
+    def shapes(self) -> Shapes:
+        """Both domains are RGB."""
+        return {domain: (3, self.image, self.image) for domain in ("a", "b")}
+
+    def pixels(self) -> dict[str, np.ndarray]:
+        """The batch: domain -> uint8 `[N,H,W,C]`."""
+        random = np.random.default_rng(SEED)
+        size = (self.batch, self.image, self.image, 3)
+        return {domain: random.integers(0, 256, size, np.uint8) for domain in ("a", "b")}
+
+    def build(self) -> System:
+        """The system with its initial weights: the same ones at every call."""
+        kind = SYSTEMS[self.system]
+        hyper = kind.Hyper(**self.hyper)
+        in_force = [term for term in kind.terms if term.exists(hyper)]
+        weights = effective(in_force, {term.name: term.weight for term in kind.terms})
+        torch.default_generator.manual_seed(randomness.key(SEED, "weights"))
+        return kind.build(hyper, self.shapes, weights, STEPS)
+
+    def engine(self, tree: Tree | None = None) -> Engine:
+        """The engine over this system and batch, on this worker of `tree`; one worker unless told otherwise."""
+        where = tree or Tree(1)
+        return Engine(self.build(), self._read(where.replicas), self.shapes, where, Options(SEED), torch.device("cpu"))
+
+    def _read(self, replicas: int) -> Callable[[str, int, int], dict[str, np.ndarray]]:
+        pixels, each = self.pixels(), self.batch // replicas
+
+        def read(source: str, draw: int, replica: int) -> dict[str, np.ndarray]:
+            return {domain: pixels[domain][replica * each : (replica + 1) * each] for domain in source}
+
+        return read
+
+
+CYCLEGAN = Case("cyclegan", {"width": 16, "blocks": 3}, image=64, batch=4)
+PIX2PIX = Case("pix2pix", {"width": 32}, image=64, batch=16)

@@ -1,0 +1,107 @@
+"""Textbook step time / engine step time, for the same networks, weights, batch and optimizer, on one thread.
+
+    python -m benchmarks.step [--system cyclegan] [--rounds 20] [--block 2] [--json]
+
+Below 1 the engine is the slower one. The clock is the process's CPU time, since one thread that never waits is compared:
+others on the machine then show only through the shared caches. The ratio by the wall clock stands beside it. Before anything is timed, both sides train a few steps and their losses must agree:
+a loop that computes something else is no yardstick. Judged against fused Adam, which the engine uses too; torch's default
+Adam and the engine with deterministic algorithms (`exact: true`, as runs have it) stand beside it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+
+from benchmarks.cases import CYCLEGAN, PIX2PIX, Case
+from benchmarks.measure import Finding, Watch, conditions, interleave, parser, ratio, show
+from benchmarks.textbook import TEXTBOOK
+
+TARGET = 0.98
+CASES = {case.system: case for case in (CYCLEGAN, PIX2PIX)}
+AGREEING_STEPS = 3
+TOLERANCE = 0.01  # of a loss after those steps: rounding differs, and Adam's first steps magnify it
+
+
+def check_agreement(case: Case) -> None:
+    """Raise RuntimeError unless both sides' losses agree; without dropout, whose random streams differ."""
+    if "dropout" in {field.name for field in dataclasses.fields(case.build().Hyper)}:
+        case = dataclasses.replace(case, hyper={**case.hyper, "dropout": 0.0})
+    engine, pixels = case.engine(), case.pixels()
+    textbook = TEXTBOOK[case.system](case.build(), fused=True)
+    for _ in range(AGREEING_STEPS):
+        engine.step()
+        losses = textbook.step(pixels)
+    means = engine.ledger.means()
+    for term, loss in losses.items():
+        if abs(means[term] - loss.item()) > TOLERANCE * abs(loss.item()):
+            raise RuntimeError(f"{case.system}: {term} is {means[term]} by the engine, {loss.item()} by the textbook")
+
+
+def sides(case: Case, block: int) -> dict[str, Callable[[], tuple[float, float]]]:
+    """The loops to compare, each over `block` steps: (CPU seconds, wall seconds)."""
+    engine, exact, pixels = case.engine(), case.engine(), case.pixels()
+    fused = TEXTBOOK[case.system](case.build(), fused=True)
+    plain = TEXTBOOK[case.system](case.build(), fused=False)
+
+    def timed(step: Callable[[], object], deterministic: bool = False) -> Callable[[], tuple[float, float]]:
+        def run() -> tuple[float, float]:
+            torch.use_deterministic_algorithms(deterministic)
+            cpu, wall = time.process_time(), time.perf_counter()
+            for _ in range(block):
+                step()
+            return time.process_time() - cpu, time.perf_counter() - wall
+
+        return run
+
+    return {
+        "textbook": timed(lambda: fused.step(pixels)),
+        "engine": timed(engine.step),
+        "textbook, default Adam": timed(lambda: plain.step(pixels)),
+        "engine, exact": timed(exact.step, deterministic=True),
+    }
+
+
+def measure(system: str, rounds: int, block: int) -> list[Finding]:
+    """The findings of one system; the first round warms up and is dropped."""
+    torch.set_num_threads(1)
+    case = CASES[system]
+    check_agreement(case)
+    watch = Watch()
+    pairs = {name: found[1:] for name, found in interleave(sides(case, block), rounds + 1).items()}
+    torch.use_deterministic_algorithms(False)
+    cpu = {name: [pair[0] for pair in found] for name, found in pairs.items()}
+    wall = {name: [pair[1] for pair in found] for name, found in pairs.items()}
+    each = ", ".join(f"{name} {1000 * statistics.median(found) / block:.1f} ms" for name, found in cpu.items())
+    note = f"CPU time of a step: {each}; others kept {watch.others():.2f} cores busy"
+    name = f"step {system}"
+    return [
+        ratio(name, cpu["textbook"], cpu["engine"], target=TARGET, at_least=True, note=note),
+        ratio(f"{name}, wall", wall["textbook"], wall["engine"], target=None, at_least=True),
+        ratio(f"{name}, exact", cpu["textbook"], cpu["engine, exact"], target=None, at_least=True),
+        ratio(f"{name}, default Adam", cpu["textbook, default Adam"], cpu["engine"], target=None, at_least=True),
+    ]
+
+
+def main() -> None:
+    """Command line."""
+    options = parser(__doc__)
+    options.add_argument("--system", choices=CASES, help="this one only")
+    options.add_argument("--rounds", type=int, default=20)
+    options.add_argument("--block", type=int, default=2, help="steps in a block")
+    asked = options.parse_args()
+    where = conditions()
+    findings: list[Finding] = []
+    for system in [asked.system] if asked.system else CASES:
+        print(f"timing {system}", file=sys.stderr)
+        findings += measure(system, asked.rounds, asked.block)
+    show(findings, where, asked.json)
+
+
+if __name__ == "__main__":
+    main()

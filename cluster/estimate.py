@@ -1,0 +1,59 @@
+"""How long a run would take here: a few real steps of its system on made-up pictures, before anything is started."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from cluster.run import Run
+from cluster.training import build_system, engine_options
+from trainers.engine import Engine
+from trainers.state import named_state
+from trainers.system import Shapes
+from trainers.tree import Tree
+
+STEPS = 3  # the first one warms up, the fastest of the others counts
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One worker's cost of a run: seconds a step with the whole batch, parameters, bytes of a checkpoint."""
+
+    seconds_per_step: float
+    parameters: int
+    state_bytes: int
+
+
+def measure(run: Run, shapes: Shapes) -> Estimate:
+    """Take a few steps of `run` on this machine's CPU with `run.threads` threads; reads and writes nothing."""
+    each = run.data.batch // run.data.replicas
+    domains = {name: np.zeros((each, height, width, c), np.uint8) for name, (c, height, width) in shapes.items()}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(run.threads)
+    try:
+        engine = Engine(
+            build_system(run, shapes),
+            lambda source, draw, replica: domains,
+            shapes,
+            Tree(run.data.replicas),
+            engine_options(run),
+            torch.device("cpu"),
+        )
+        seconds = [_timed(engine) for _ in range(STEPS)]
+    finally:
+        torch.set_num_threads(threads)
+    state = named_state(engine) or {}
+    return Estimate(
+        min(seconds[1:]),
+        sum(p.numel() for p in engine.system.parameters()),
+        sum(tensor.numel() * tensor.element_size() for tensor in state.values()),
+    )
+
+
+def _timed(engine: Engine) -> float:
+    started = time.perf_counter()
+    engine.step()
+    return time.perf_counter() - started

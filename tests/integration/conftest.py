@@ -1,0 +1,82 @@
+"""A small real data set, a small real sweep, and the command line as a user runs it: in its own process."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from data_shards.openmoji import build_openmoji
+
+SPEC = """
+name: small
+system: pix2pix
+data: {{uri: "{shards}", image: 32, batch: 8, replicas: 2, augment: {{jitter: 1.0}}}}
+steps: {steps}
+hyper: {{width: 4, critic: patch16, critic_width: 4}}
+search:
+  weights.l1: {{log_uniform: [10, 200]}}
+trials: {trials}
+objective: {{metric: eval/ssim, mode: max}}
+every: {{report: 5, evaluate: {evaluate}, checkpoint: {evaluate}}}
+"""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A folder with a sweep file and a storage folder, and the commands over them."""
+
+    folder: Path
+
+    @property
+    def storage(self) -> Path:
+        return self.folder / "i2i-runs"
+
+    def command(self, *arguments: object) -> list[str]:
+        """The command line, warnings being errors there too."""
+        return [sys.executable, "-m", "orchestrator.cli", *map(str, arguments)]
+
+    def run(self, *arguments: object, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+        """Run a command in this folder, to its end."""
+        return subprocess.run(
+            self.command(*arguments), cwd=self.folder, capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+    def ok(self, *arguments: object) -> str:
+        """The standard output of a command that must succeed."""
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def write(self, text: str) -> Path:
+        """The sweep file."""
+        (self.folder / "sweep.yaml").write_text(text)
+        return self.folder / "sweep.yaml"
+
+    def results(self) -> dict:
+        """`results small -o json`."""
+        return json.loads(self.ok("results", "small", "-o", "json"))
+
+    def records(self) -> list[dict]:
+        """The sweep's log."""
+        (log,) = self.storage.glob("*/log.jsonl")
+        return [json.loads(line) for line in log.read_bytes().splitlines() if line.endswith(b"}")]
+
+    def digests(self, trials: int) -> list[str]:
+        """The digest of each trial's training state."""
+        return [self.ok("checkpoints", "digest", "small", "--trial", index).strip() for index in range(trials)]
+
+
+@pytest.fixture(scope="session")
+def shards(tmp_path_factory):
+    """60 pairs of OpenMoji at 32 pixels."""
+    folder = tmp_path_factory.mktemp("shards")
+    build_openmoji(str(folder / "openmoji"), size=32, limit=60)
+    return folder / "openmoji"
+
+
+@pytest.fixture
+def desk(tmp_path):
+    return Desk(tmp_path)
