@@ -35,7 +35,7 @@ class Case:
     @property
     def shapes(self) -> Shapes:
         """Both domains are RGB."""
-        return {domain: (3, self.image, self.image) for domain in ("a", "b")}
+        return dict.fromkeys(("a", "b"), (3, self.image, self.image))
 
     def pixels(self) -> dict[str, np.ndarray]:
         """The batch: domain -> uint8 `[N,H,W,C]`."""

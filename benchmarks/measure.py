@@ -57,6 +57,11 @@ class Finding:
         met = self.value >= self.target if self.at_least else self.value <= self.target
         return "met" if met else "missed"
 
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> Finding:
+        """Rebuild a finding from `to_json`."""
+        return Finding(**{name: value for name, value in values.items() if name != "verdict"})
+
     def to_json(self) -> dict[str, Any]:
         """Its fields and the verdict."""
         return {**asdict(self), "verdict": self.verdict}
@@ -66,7 +71,7 @@ def interleave(sides: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, l
     """What each side measured in each round. Every round runs each once; the order turns round every other round."""
     seconds: dict[str, list[T]] = {name: [] for name in sides}
     for number in range(rounds):
-        names = list(sides) if number % 2 == 0 else list(reversed(sides))
+        names = list(sides) if number % 2 == 0 else list(sides)[::-1]
         for name in names:
             seconds[name].append(sides[name]())
     return seconds
@@ -85,9 +90,7 @@ def ratio(
     """The median over the rounds of `over / under`, both of the same round, with its quartiles."""
     found = [o / u for o, u in zip(over, under, strict=True)]
     low, high = quartiles(found)
-    return Finding(
-        name, statistics.median(found), low, high, len(found), target, at_least, note=note, unfit=unfit
-    )
+    return Finding(name, statistics.median(found), low, high, len(found), target, at_least, note=note, unfit=unfit)
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float]:

@@ -3,9 +3,10 @@
     python -m benchmarks.step [--system cyclegan] [--rounds 20] [--block 2] [--json]
 
 Below 1 the engine is the slower one. The clock is the process's CPU time, since one thread that never waits is compared:
-others on the machine then show only through the shared caches. The ratio by the wall clock stands beside it. Before anything is timed, both sides train a few steps and their losses must agree:
-a loop that computes something else is no yardstick. Judged against fused Adam, which the engine uses too; torch's default
-Adam and the engine with deterministic algorithms (`exact: true`, as runs have it) stand beside it.
+others on the machine then show only through the shared caches. The ratio by the wall clock stands beside it. Before
+anything is timed, both sides train a few steps and their losses must agree: a loop that computes something else is no
+yardstick. Judged against fused Adam, which the engine uses too; torch's default Adam, and the engine under deterministic
+algorithms (`exact: true`, as runs have it), are shown.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from typing import Any
 from cluster.job import Job
 from cluster.log import SweepLog, SweepState, TrialState, jsonable
 from cluster.rungs import Rungs
+from cluster.stop import StopRequest
 
 CONTINUE, STOP = "continue", "stop"
 
@@ -21,13 +22,11 @@ CONTINUE, STOP = "continue", "stop"
 class Conductor:
     """Drives one attempt of `job`. `observe` is called with the state after every record, for whoever shows it.
 
-    `stop_asked` says whether somebody asked the sweep to save and end.
+    `stop` is how anybody, the conductor too, asks the trials to save and end.
     """
 
-    def __init__(
-        self, job: Job, log: SweepLog, observe: Callable[[SweepState], None], stop_asked: Callable[[], bool]
-    ) -> None:
-        self.job, self.log, self._observe, self._stop_asked = job, log, observe, stop_asked
+    def __init__(self, job: Job, log: SweepLog, observe: Callable[[SweepState], None], stop: StopRequest) -> None:
+        self.job, self.log, self._observe, self._stop = job, log, observe, stop
         self.stopping: str | None = None  # why no further trial is started: interrupted | stopped
         self.started = time.monotonic()
         self._running: set[int] = set()
@@ -108,10 +107,8 @@ class Conductor:
         """Record how the attempt ended; returns the sweep's state."""
         trials = self.state.trials.values()
         unfinished = len(trials) < self.job.trials or any(t.state in ("pending", "running") for t in trials)
-        if unfinished:
-            state = self.stopping or "interrupted"
-        else:
-            state = "failed" if all(t.state == "failed" for t in trials) else "done"
+        ended = "failed" if all(t.state == "failed" for t in trials) else "done"
+        state = (self.stopping or "interrupted") if unfinished else ended
         self._record("closed", state=state)
         return state
 
@@ -133,10 +130,11 @@ class Conductor:
         """See whether the sweep should end: somebody asked, or its time is over."""
         if self.stopping:
             return
-        if self._stop_asked():
+        if self._stop.is_made():
             self.stopping = "interrupted"
         elif self.job.wall is not None and time.monotonic() - self.started > self.job.wall:
             self.stopping = "stopped"
+            self._stop.make()
 
     def _record(self, kind: str, **fields: Any) -> None:
         self.log.append(kind, **fields)

@@ -9,6 +9,10 @@ from typing import Any
 from cluster.run import Run
 
 
+class ClusterTooSmall(ValueError):
+    """A trial asks for more than the cluster has."""
+
+
 @dataclass(frozen=True)
 class Asha:
     """Asynchronous successive halving: every trial may run `grace` steps, then about one in `reduction` goes on."""
@@ -22,7 +26,7 @@ class Job:
     """A sweep to run. `suggest(i)` gives trial i's parameters, `run(i, params)` the complete run; both are pure.
 
     `about` is recorded when the sweep is opened: the sweep as written and what `auto` became. `failures` is the number of
-    times a trial may be tried again after a crash, `wall` the seconds this sweep may take in all.
+    times a trial may be tried again after a crash, `wall` the seconds one attempt may take.
     """
 
     id: str

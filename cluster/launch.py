@@ -14,25 +14,28 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-# Read by ray when it is imported, or by the processes it starts.
-os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.1")  # the group's controller looks for news this often
-os.environ.setdefault(
-    "TUNE_FUNCTION_THREAD_TIMEOUT_S", "60"
-)  # a trial's goodbye may take this long before a reset fails
-os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # we save and end the trials ourselves
-os.environ.setdefault("TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S", "1000000")
-os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-os.environ.setdefault("RAY_TRAIN_ENABLE_STATE_TRACKING", "0")
+# Read by ray when it is imported, or by the processes that it starts.
+RAY_SETTINGS = {
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",  # a worker group's controller looks for news this often
+    "RAY_TRAIN_ENABLE_STATE_TRACKING": "0",
+    "TUNE_FUNCTION_THREAD_TIMEOUT_S": "60",  # a trial's goodbye may take this long before its actor is given up
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # we save and end the trials ourselves
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1000000",
+    "RAY_AIR_NEW_OUTPUT": "0",
+}
+for name, value in RAY_SETTINGS.items():
+    os.environ.setdefault(name, value)
 
 import ray
 from ray import tune
 
 from cluster.conductor import Conductor
-from cluster.job import Job
+from cluster.job import ClusterTooSmall, Job
 from cluster.layout import SweepPaths
 from cluster.lock import driving
 from cluster.log import SweepLog, SweepState
+from cluster.stop import StopRequest
 from cluster.trial import run_trial
 from cluster.tune_bridge import ConductedScheduler, ConductedSearcher
 from cluster.worker_group import WorkerGroupTrial
@@ -44,10 +47,6 @@ WATCHER = {"node:__internal_head__": 0.001}
 OBJECT_STORE_BYTES = 100_000_000  # nothing large travels through Ray
 
 
-class ClusterTooSmall(ValueError):
-    """A trial asks for more than the cluster has."""
-
-
 def launch(job: Job, observe: Callable[[SweepState], None]) -> str:
     """Run the sweep to its end, or until it is interrupted; returns its state: done, failed, stopped or interrupted.
 
@@ -57,15 +56,16 @@ def launch(job: Job, observe: Callable[[SweepState], None]) -> str:
     assert isinstance(store, FolderStore)
     paths = SweepPaths(job.id)
     with driving(store.path(paths.lock)):
-        store.delete(paths.stop_request)
+        stop = StopRequest(store, paths.stop_request)
+        stop.withdraw()
         log = SweepLog(store.path(paths.log))
-        with _ray(), _stopping_softly(lambda: store.write(paths.stop_request, b"")):
+        with _ray(), _stopping_softly(stop):
             concurrent = concurrency(job, ray.cluster_resources())
-            conductor = Conductor(job, log, observe, lambda: store.exists(paths.stop_request))
+            conductor = Conductor(job, log, observe, stop)
             if not conductor.is_finished():
                 _tune(job, conductor, concurrent)
             state = conductor.close()
-        store.delete(paths.stop_request)
+        stop.withdraw()
         log.close()
         return state
 
@@ -135,7 +135,7 @@ def _ray() -> Iterator[None]:
 
 
 @contextmanager
-def _stopping_softly(ask: Callable[[], None]) -> Iterator[None]:
+def _stopping_softly(stop: StopRequest) -> Iterator[None]:
     """The first SIGINT or SIGTERM asks the trials to save and end; a second one ends at once."""
     asked: list[int] = []
 
@@ -143,7 +143,7 @@ def _stopping_softly(ask: Callable[[], None]) -> Iterator[None]:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
-        ask()
+        stop.make()
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

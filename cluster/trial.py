@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,6 +9,7 @@ from ray import tune
 
 from cluster.layout import SweepPaths
 from cluster.run import Run
+from cluster.stop import StopRequest
 from cluster.training import Place, Report, train
 from cluster.tune_bridge import REPORT, RUN
 from data_shards.store import open_store
@@ -25,9 +24,9 @@ def run_trial(config: dict[str, Any]) -> None:
         tune.report({REPORT: report})
         return True
 
-    train(run, Place(device=device), tell, stop_request(run))
+    train(run, Place(device=device), tell, stop_request(run).is_made)
 
 
-def stop_request(run: Run) -> Callable[[], bool]:
-    """Whether the sweep's trials are asked to save and end."""
-    return functools.partial(open_store(run.storage).exists, SweepPaths(run.sweep).stop_request)
+def stop_request(run: Run) -> StopRequest:
+    """The request that the sweep's trials save and end."""
+    return StopRequest(open_store(run.storage), SweepPaths(run.sweep).stop_request)

@@ -61,7 +61,7 @@ def _work(config: dict[str, Any]) -> None:
     def tell(report: Report) -> bool:
         return bool(ray.get(config["mailbox"].tell.remote(report)))
 
-    train(run, place, tell, stop_request(run))
+    train(run, place, tell, stop_request(run).is_made)
 
 
 class WorkerGroupTrial(tune.Trainable):

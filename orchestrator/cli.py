@@ -15,7 +15,7 @@ import typer
 
 from orchestrator import checkpoints_cli, shards_cli
 
-WRONG_REQUEST = 2
+FAILED, WRONG_REQUEST, INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
     name="i2i-cluster",
@@ -98,13 +98,16 @@ def systems(
 
 
 @app.command()
-def schema() -> None:
+def schema(
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the same as a page for people.")] = False,
+) -> None:
     """Print the JSON Schema of sweep files, for editors."""
     import json
 
+    from orchestrator.reference import sweep_reference
     from orchestrator.schema import sweep_schema
 
-    print(json.dumps(sweep_schema(), indent=2))
+    print(sweep_reference() if markdown else json.dumps(sweep_schema(), indent=2))
 
 
 @app.command("list")
@@ -156,6 +159,11 @@ def main() -> None:
     """The console script: runs a command and turns a user's mistake into lines and exit code 2."""
     try:
         app()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)  # the world's failure: a full disk, a folder that may not be written
+        sys.exit(FAILED)
     except ValueError as error:
         lines = mistakes(error)
         if not lines:
@@ -167,6 +175,7 @@ def main() -> None:
 
 def mistakes(error: ValueError) -> list[str]:
     """The lines to show for a user's mistake; empty if `error` is none."""
+    from cluster.job import ClusterTooSmall
     from cluster.lock import SweepBusy
     from cluster.log import NewerLog
     from data_shards.errors import DataError
@@ -175,7 +184,7 @@ def mistakes(error: ValueError) -> list[str]:
 
     if isinstance(error, Refusal):
         return error.lines()
-    if isinstance(error, DataError | NewerLog | SettingError | SweepBusy):
+    if isinstance(error, ClusterTooSmall | DataError | NewerLog | SettingError | SweepBusy):
         return [" ".join(str(error).splitlines())]
     return []
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from cluster.layout import SweepPaths
 from cluster.log import SweepState
 from data_shards.store import open_store
 from orchestrator.job import make_job
@@ -30,6 +31,8 @@ def submit(sweep: Sweep, file: str, console: Console) -> int:
     if before is not None and _is_complete(plan, before):
         print("every trial has ended: nothing to run", file=sys.stderr)
         state = before.state
+        if not (Path(plan.storage) / SweepPaths(plan.id).results).exists():  # the last driver died just before this
+            _store_results(plan)
     else:
         state = _run(plan, console)
     show_outcome(plan, console)

@@ -117,7 +117,7 @@ class Budget(Part):
         default=3, description="How often a trial may fail and be tried again from its last checkpoint."
     )
     wall: Seconds | None = Field(
-        default=None, description="Time for the whole sweep, such as 6h or 1h30m; empty: no limit."
+        default=None, description="Time for one submit, such as 6h or 1h30m; then trials save and end. Empty: no limit."
     )
 
 

@@ -126,7 +126,7 @@ def test_a_killed_driver_comes_back_to_the_same_bytes(undisturbed, desk, shards)
         os.kill(driver.pid, signal.SIGKILL)
         driver.wait()
     finished = ended(desk.records())
-    _, alive = psutil.wait_procs(children, timeout=60)
+    _, alive = psutil.wait_procs(children, timeout=100)  # Ray's agents look for their server for a minute
     assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE], "nothing is left behind"
     assert desk.results()["state"] == "interrupted"
 
@@ -135,7 +135,9 @@ def test_a_killed_driver_comes_back_to_the_same_bytes(undisturbed, desk, shards)
     assert "submitted before" in resumed.stderr
     records = desk.records()
     second = max(i for i, record in enumerate(records) if record["kind"] == "opened")
-    assert finished.isdisjoint(r["trial"] for r in records[second:] if "trial" in r), "what was finished is not run again"
+    assert finished.isdisjoint(r["trial"] for r in records[second:] if "trial" in r), (
+        "what was finished is not run again"
+    )
     first_step = min(r["step"] for r in records[second:] if r["kind"] == "reported" and r["trial"] == 2)
     assert first_step >= 20, "the interrupted trial went on from its checkpoint"
     assert desk.digests(TRIALS) == undisturbed.digests(TRIALS)
@@ -169,7 +171,9 @@ def test_two_workers_of_ray_train_give_the_same_bytes(undisturbed, desk, shards)
 
 def test_asha_stops_the_worse_and_never_the_preset(desk, shards):
     spec = SPEC.format(shards=shards, steps=STEPS, trials=6, evaluate=20)
-    desk.write(spec.replace("log_uniform: [10, 200]", "choice: [0, 0.001, 0.01]") + "scheduler: {asha: {grace: 0.3}}\n")
+    spec = spec.replace("weights.l1: {log_uniform: [10, 200]}", "hyper.lr: {choice: [1.0e-7, 2.0e-7]}")
+    spec = spec.replace("{metric: eval/ssim, mode: max}", "{metric: eval/l1, mode: min}")
+    desk.write(spec + "scheduler: {asha: {grace: 0.3}}\n")
     desk.ok("submit", "sweep.yaml")
     trials = desk.results()["trials"]
     assert trials[0]["state"] == "done"

@@ -74,7 +74,7 @@ def test_each_side_follows_its_own_losses():
     assert same(with_weak_cycles[1], critics)
 
 
-def test_the_critics_judge_the_history():
+def test_the_critics_judge_the_history(monkeypatch):
     of = engine("cyclegan", tree=Tree(1))
     seen, old, images = watch(of), before(of), batch(of)
     past = torch.full((4, 3, 32, 32), 0.25)
@@ -85,7 +85,7 @@ def test_the_critics_judge_the_history():
             offered.append(made)
             return past
 
-    of.pools[0]["b"] = Past()
+    monkeypatch.setitem(of.pools[0], "b", Past())
     of.step()
     with torch.no_grad():
         torch.testing.assert_close(offered[0], old.ab(images["a"]))

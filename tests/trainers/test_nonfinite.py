@@ -31,9 +31,8 @@ def engine(name, on_nonfinite, bad=BAD, replica=1):
                 pixels[0, 3, 3, 0] = math.nan
         return found
 
-    of = Engine(build(name), read, worlds.SHAPES, Tree(2), Options(SEED, on_nonfinite=on_nonfinite), torch.device("cpu"))
-    assert state_digest(of)
-    return of
+    options = Options(SEED, on_nonfinite=on_nonfinite)
+    return Engine(build(name), read, worlds.SHAPES, Tree(2), options, torch.device("cpu"))
 
 
 def learned(of):

@@ -21,6 +21,13 @@ CPU = torch.device("cpu")
 NORMS = (nn.InstanceNorm2d, nn.BatchNorm2d)
 
 
+def tiny(weights=None, **hyper):
+    """A small pix2pix."""
+    system = build("pix2pix", weights, **hyper)
+    assert isinstance(system, Pix2Pix)
+    return system
+
+
 def bce(logits, target):
     return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
 
@@ -28,7 +35,7 @@ def bce(logits, target):
 def test_a_conditional_critic_sees_the_input_too():
     a, b, other = torch.randn(3, 2, 3, 32, 32).unbind(0)
     for conditional, channels in ((True, 6), (False, 3)):
-        system = build("pix2pix", conditional=conditional)
+        system = tiny(conditional=conditional)
         assert next(system.d.parameters()).shape[1] == channels
         assert torch.equal(system.judge(a, b), system.judge(other, b)) is not conditional
         assert not torch.equal(system.judge(a, b), system.judge(a, other))
@@ -36,20 +43,21 @@ def test_a_conditional_critic_sees_the_input_too():
 
 def test_the_innermost_layer_alone_has_no_norm():
     # 32 pixels halved 5 times are one: a norm there would erase the signal, and torch refuses it.
-    system = build("pix2pix", levels=5)
+    system = tiny(levels=5)
     first, *middle, innermost = system.ab.encoder
     assert not any(isinstance(module, NORMS) for block in (first, innermost) for module in block.modules())
     assert all(any(isinstance(module, NORMS) for module in block) for block in middle)
     *inner, last = system.ab.decoder
     assert [sum(isinstance(module, NORMS) for module in block) for block in (*inner, last)] == [1, 1, 1, 1, 0]
-    assert [any(isinstance(module, nn.Dropout) for module in block) for block in (*inner, last)] == [True] * 3 + [False] * 2
+    dropped = [any(isinstance(module, nn.Dropout) for module in block) for block in (*inner, last)]
+    assert dropped == [True, True, True, False, False], "the published first three blocks"
     different = system.show({"a": torch.stack([torch.zeros(3, 32, 32), torch.ones(3, 32, 32)])})["fake_b"]
     assert not torch.allclose(different[0], different[1], atol=1e-4)
 
 
 @pytest.mark.parametrize("generator", ["unet", "encdec"])
 def test_skips_carry_detail_past_the_bottleneck(generator):
-    system = build("pix2pix", generator=generator, dropout=0.0)
+    system = tiny(generator=generator, dropout=0.0)
     system.ab.encoder[-1].register_forward_hook(lambda module, given, out: torch.zeros_like(out))
     with torch.no_grad():
         one, other = system.ab(torch.randn(2, 3, 32, 32)).unbind(0)
@@ -76,7 +84,7 @@ def test_the_generator_plays_against_the_moved_critic():
 
 def step_with(weights, hyper=None, critic=1.0, b=0):
     """The generator's gradient after a step: with the critic's weights scaled, and `b` added to the targets."""
-    system = build("pix2pix", weights, **(hyper or {}))
+    system = tiny(weights, **(hyper or {}))
     with torch.no_grad():
         for parameter in system.d.parameters():
             parameter.mul_(critic)
@@ -92,8 +100,8 @@ def step_with(weights, hyper=None, critic=1.0, b=0):
 
 
 def test_the_ablations_are_reached_by_weights():
-    full, l1_alone = {}, {"adv": 0.0}
-    assert not same(step_with(full, critic=3.0), step_with(full))
+    l1_alone = {"adv": 0.0}
+    assert not same(step_with({}, critic=3.0), step_with({}))
     assert same(step_with(l1_alone, critic=3.0), step_with(l1_alone)), "L1 alone: the critic says nothing to G"
     # With the critic at rest (d: 0), the truth reaches G by the L1 term and by nothing else.
     gan, gan_l1 = {"l1": 0.0, "d": 0.0}, {"d": 0.0}
@@ -128,7 +136,7 @@ def test_levels_go_down_to_one_pixel_where_they_can(image, levels):
 def test_batch_statistics_are_a_replicas_own():
     a = torch.randn(2, 3, 32, 32)
     for norm in ("instance", "batch"):
-        system = build("pix2pix", norm=norm, dropout=0.0)
+        system = tiny(norm=norm, dropout=0.0)
         with torch.no_grad():
             alone, together = system.ab(a[:1]), system.ab(a)[:1]
             assert torch.allclose(alone, together, atol=1e-5) is (norm == "instance")
@@ -141,7 +149,7 @@ def test_batch_statistics_are_a_replicas_own():
 
     raw = []
     for read in (honest, disturbed):
-        of = Engine(build("pix2pix", norm="batch"), read, worlds.SHAPES, Tree(2), Options(SEED), CPU)
+        of = Engine(tiny(norm="batch"), read, worlds.SHAPES, Tree(2), Options(SEED), CPU)
         seen = watch(of)
         of.step()
         raw.append([move.raw for move in seen])
@@ -150,7 +158,7 @@ def test_batch_statistics_are_a_replicas_own():
 
 
 def test_dropout_makes_a_translation_a_function_of_the_seed():
-    system = build("pix2pix")
+    system = tiny()
     images = {"a": batch(engine("pix2pix"))["a"]}
     shown = []
     for seed in (1, 2, 1):
@@ -162,5 +170,6 @@ def test_dropout_makes_a_translation_a_function_of_the_seed():
     model, picture = Model(system, worlds.SHAPES, {}), worlds.read(1)("ab", 0, 0)["a"][0]
     first = model.translate(picture, "b")
     torch.rand(100)
-    assert (first.shape, first.dtype) == ((32, 32, 3), np.uint8)
+    assert first.shape == (32, 32, 3)
+    assert first.dtype == np.uint8
     assert np.array_equal(model.translate(picture, "b"), first)

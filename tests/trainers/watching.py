@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from torch import Tensor
 from tests.trainers.worlds import IMAGE
 from trainers.engine import Engine
 from trainers.replica import to_images
-from trainers.system import Move, Replica, System
+from trainers.system import Move, Replica
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def watch(of: Engine) -> list[Seen]:
                 seen.append(Seen(tuple(player.name for player in players), loss, raw))
             yield move
 
-    of.system.step = step  # type: ignore[method-assign]
+    of.system.step = step
     return seen
 
 
@@ -51,17 +52,15 @@ def batch(of: Engine, draw: int = 0, replica: int = 0) -> dict[str, Tensor]:
     return out
 
 
-def before(of: Engine) -> System:
-    """A copy of the networks as they are now."""
+def before(of: Engine) -> Any:
+    """A copy of the system as it is now; a test knows which networks it has."""
     return copy.deepcopy(of.system)
 
 
 def gradients(of: Engine, player: str) -> dict[str, Tensor]:
     """What the player's last move followed, by parameter name."""
     mine = {id(p) for p in of.flat[player].parameters}
-    return {
-        name: p.grad.clone() for name, p in of.system.named_parameters() if id(p) in mine and p.grad is not None
-    }
+    return {name: p.grad.clone() for name, p in of.system.named_parameters() if id(p) in mine and p.grad is not None}
 
 
 def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:

@@ -1,0 +1,106 @@
+"""One worker's step time / two workers' step time: bare gloo processes of one thread, 2 replicas, the same global batch.
+
+    python -m benchmarks.workers [--system cyclegan] [--rounds 12] [--block 4] [--json]
+
+Beside it stands what the machine itself allows: two processes at once, each on half of the batch, that exchange nothing.
+Where others keep the cores busy nothing is judged: two workers need two idle cores, one worker does not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+import torch
+import torch.distributed as dist
+
+from benchmarks.cases import CYCLEGAN, PIX2PIX, Case
+from benchmarks.group import Group
+from benchmarks.measure import Finding, Watch, conditions, interleave, others_now, parser, ratio, show, unfit
+from trainers.tree import Tree
+
+TARGET = 1.8
+CASES = {case.system: case for case in (CYCLEGAN, PIX2PIX)}
+WARM_UP = 3  # steps
+
+
+def serve(pipe: Connection, case: Case, tree: Tree, folder: str) -> None:
+    """A worker: makes as many steps as it is told."""
+    torch.set_num_threads(1)
+    if tree.workers > 1:
+        meet = f"file://{folder}/rendezvous"
+        dist.init_process_group("gloo", init_method=meet, rank=tree.rank, world_size=tree.workers)
+    engine = case.engine(tree)
+    while (steps := pipe.recv()) is not None:
+        for _ in range(steps):
+            engine.step()
+        pipe.send(steps)
+    if tree.workers > 1:
+        dist.destroy_process_group()
+
+
+def groups_of(case: Case, folder: str) -> dict[str, Group]:
+    """The sides: the batch on one worker, on two, and two halves of it that know nothing of each other."""
+    half = dataclasses.replace(case, batch=case.batch // 2)
+    return {
+        "one": Group(serve, [(case, Tree(2), folder)]),
+        "two": Group(serve, [(case, Tree(2, rank, 2), folder) for rank in (0, 1)]),
+        "apart": Group(serve, [(half, Tree(1), folder)] * 2),
+    }
+
+
+def side(group: Group, steps: int) -> Callable[[], tuple[float, float]]:
+    """A block of steps: (wall seconds, cores that others kept busy meanwhile)."""
+
+    def run() -> tuple[float, float]:
+        watch, began = Watch(), time.perf_counter()
+        group.ask([steps, steps])
+        return time.perf_counter() - began, watch.others()
+
+    return run
+
+
+def measure(system: str, rounds: int, block: int) -> list[Finding]:
+    """The findings of one system."""
+    before = others_now()
+    with tempfile.TemporaryDirectory() as folder:
+        groups = groups_of(CASES[system], folder)
+        for group in groups.values():
+            group.ask([WARM_UP, WARM_UP])
+        found = interleave({name: side(group, block) for name, group in groups.items()}, rounds)
+        for group in groups.values():
+            group.close()
+    seconds = {name: [wall for wall, _ in blocks] for name, blocks in found.items()}
+    others = {name: statistics.median(share for _, share in blocks) for name, blocks in found.items()}
+    each = ", ".join(f"{name} {1000 * statistics.median(s) / block:.1f} ms" for name, s in seconds.items())
+    busy = ", ".join(f"{share:.2f} during {name}" for name, share in others.items())
+    note = f"a step: {each}; cores that others kept busy: {before:.2f} before, {busy}"
+    one, name, reason = seconds["one"], f"workers {system}", unfit(before, *others.values())
+    return [
+        ratio(name, one, seconds["two"], target=TARGET, at_least=True, note=note, unfit=reason),
+        ratio(f"{name}, no exchange", one, seconds["apart"], target=None, at_least=True),
+    ]
+
+
+def main() -> None:
+    """Command line."""
+    options = parser(__doc__)
+    options.add_argument("--system", choices=CASES, help="this one only")
+    options.add_argument("--rounds", type=int, default=12)
+    options.add_argument("--block", type=int, default=4, help="steps in a block")
+    asked = options.parse_args()
+    where = conditions()
+    findings: list[Finding] = []
+    for system in [asked.system] if asked.system else CASES:
+        print(f"timing {system}", file=sys.stderr)
+        findings += measure(system, asked.rounds, asked.block)
+    show(findings, where, asked.json)
+
+
+if __name__ == "__main__":
+    main()

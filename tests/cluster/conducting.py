@@ -1,0 +1,74 @@
+"""A sweep on nothing: a job that nobody runs, its folder, and attempts that a test drives by hand and kills."""
+
+import copy
+from dataclasses import replace
+
+from cluster.conductor import Conductor
+from cluster.job import Job
+from cluster.log import SweepLog, fold
+
+STEPS = 8
+
+
+def make_job(**changes):
+    """A search over one number on nothing: nobody runs what is handed out but the test."""
+
+    def run(index, params):
+        raise AssertionError("the conductor runs nothing")
+
+    job = Job(
+        id="a1",
+        name="toy",
+        storage="/nowhere",
+        about={},
+        trials=4,
+        suggest=lambda index: {"weights.cyc": index / 2},
+        run=run,
+        metric="eval/l1",
+        mode="min",
+        steps=STEPS,
+        asha=None,
+        workers=1,
+        cpus_per_worker=1.0,
+        gpus_per_worker=0.0,
+        failures=0,
+        wall=None,
+    )
+    return replace(job, **changes)
+
+
+class Sweep:
+    """A sweep's folder and the attempts at it."""
+
+    def __init__(self, folder):
+        self.path = folder / "log.jsonl"
+        self.seen = []
+        self.stop_asked = False
+        self._log = None
+
+    def attempt(self, **changes):
+        """A new conductor, as after a crash of the one before."""
+        self.crash()
+        self._log = SweepLog(self.path)
+        return Conductor(make_job(**changes), self._log, self._observe, lambda: self.stop_asked)
+
+    def crash(self, lose_last=False):
+        """The driver dies; `lose_last`: before its last record was written."""
+        if self._log:
+            self._log.close()
+        if lose_last:
+            lines = self.path.read_bytes().splitlines(keepends=True)
+            self.path.write_bytes(b"".join(lines[:-1]))
+
+    def _observe(self, state):
+        assert state == fold(self.path.read_bytes()), "it is in the log before anybody hears of it"
+        self.seen.append(copy.deepcopy(state))
+
+
+def started(conductor):
+    """Everything that is handed out now."""
+    return [index for index, _ in iter(conductor.next_trial, None)]
+
+
+def evaluated(conductor, index, step, value):
+    return conductor.reported(index, step, {"eval/l1": value}, evaluated=True)

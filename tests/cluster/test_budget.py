@@ -1,0 +1,105 @@
+"""What a sweep may cost, whoever drives it: failures, time, trials, and being asked to stop."""
+
+import pytest
+
+from cluster.conductor import STOP
+from cluster.job import Asha
+from tests.cluster.conducting import evaluated, started
+
+
+def test_a_crashed_trial_is_tried_again_while_the_budget_lasts(sweep):
+    conductor = sweep.attempt(failures=2, trials=2)
+    assert started(conductor) == [0, 1]
+    conductor.ended(1, "done", None)
+    for count in (1, 2):
+        conductor.crashed(0, "OSError: disk full")
+        assert (conductor.state.trials[0].state, conductor.state.trials[0].failures) == ("pending", count)
+        assert not conductor.is_finished()
+        conductor = sweep.attempt(failures=2, trials=2)  # the budget is the sweep's, not the attempt's
+        assert started(conductor) == [0]
+    conductor.crashed(0, "OSError: disk full")
+    assert conductor.state.trials[0].error == "OSError: disk full (failed 3 times; budget.failures is 2)"
+    assert started(conductor) == []
+    assert conductor.is_finished()
+    assert conductor.close() == "done", "others came through"
+
+
+def test_a_sweep_whose_every_trial_failed_has_failed(sweep):
+    conductor = sweep.attempt(trials=2)
+    started(conductor)
+    conductor.crashed(0, "RuntimeError: no")
+    conductor.ended(1, "failed", "step 3: not finite: d_a")
+    assert [trial.state for trial in conductor.state.trials.values()] == ["failed", "failed"]
+    assert conductor.close() == "failed"
+
+
+def test_a_crash_after_the_end_changes_nothing(sweep):
+    conductor = sweep.attempt(asha=Asha(2, 2), failures=1)
+    started(conductor)
+    conductor.ended(0, "done", None)
+    evaluated(conductor, 1, 2, 0.1)
+    assert evaluated(conductor, 2, 2, 0.9) == STOP
+    records = len(sweep.seen)
+    for index in (0, 2):
+        conductor.crashed(index, "killed")
+        conductor.ended(index, "done", None)
+    assert len(sweep.seen) == records
+
+
+def test_asked_to_stop_it_starts_nothing_and_can_go_on(sweep):
+    conductor = sweep.attempt()
+    conductor.next_trial()
+    sweep.stop_asked = True
+    assert started(conductor) == []
+    assert not conductor.is_finished(), "one still saves"
+    conductor.reported(0, 3, {"loss/d": 1.0}, evaluated=False)
+    conductor.ended(0, "interrupted", None)
+    assert conductor.is_finished()
+    assert conductor.close() == "interrupted"
+    sweep.stop_asked = False
+    assert started(sweep.attempt()) == [0, 1, 2, 3]
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """clock[0] is the time in seconds, of every kind."""
+    now = [1000.0]
+    for kind in ("monotonic", "time"):
+        monkeypatch.setattr(f"time.{kind}", lambda: now[0])
+    return now
+
+
+def test_after_the_wall_time_nothing_is_started(sweep, clock):
+    conductor = sweep.attempt(wall=60.0)
+    assert conductor.next_trial() is not None
+    clock[0] += 59
+    assert conductor.next_trial() is not None
+    clock[0] += 2
+    assert conductor.next_trial() is None
+    conductor.ended(0, "done", None)
+    conductor.ended(1, "interrupted", None)
+    assert conductor.is_finished()
+    assert conductor.close() == "stopped"
+
+
+def test_the_wall_time_is_that_of_all_attempts(sweep, clock):
+    conductor = sweep.attempt(wall=60.0)
+    conductor.next_trial()
+    clock[0] += 50
+    conductor.reported(0, 5, {"loss/d": 1.0}, evaluated=False)
+    clock[0] += 3600  # nobody drives it
+    again = sweep.attempt(wall=60.0)
+    clock[0] += 5
+    assert again.next_trial() is not None, "55 of 60 seconds"
+    clock[0] += 10
+    assert again.next_trial() is None
+
+
+def test_more_trials_extend_a_finished_sweep(sweep):
+    conductor = sweep.attempt(trials=2)
+    for index in started(conductor):
+        conductor.ended(index, "done", None)
+    assert conductor.close() == "done"
+    more = sweep.attempt(trials=4)
+    assert not more.is_finished()
+    assert [*iter(more.next_trial, None)] == [(2, {"weights.cyc": 1.0}), (3, {"weights.cyc": 1.5})]

@@ -1,0 +1,66 @@
+"""One driver per sweep, as long as it lives and no longer."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from cluster.lock import SweepBusy, driving, is_driven
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from cluster.lock import driving
+with driving(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "sweep" / "driver.lock"
+
+
+@pytest.fixture
+def holder(path):
+    """Another process that drives the sweep."""
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_driver_is_refused_by_name_until_the_first_is_killed(path, holder):
+    assert is_driven(path)
+    with pytest.raises(SweepBusy, match=f"by process {holder.pid}; wait for it, or stop it first"), driving(path):
+        pass
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    assert not is_driven(path)
+    with driving(path):
+        assert path.read_text() == f"{os.getpid()}\n", "a shorter number leaves nothing of a longer one"
+
+
+def test_it_is_held_while_driving_and_free_after(path):
+    assert not is_driven(path), "a sweep that never ran"
+    with pytest.raises(KeyError), driving(path):
+        assert is_driven(path)
+        with pytest.raises(SweepBusy, match=f"by process {os.getpid()};"), driving(path):
+            pass
+        raise KeyError("the driver fails")
+    assert not is_driven(path)
+    with driving(path):
+        pass
+
+
+def test_looking_does_not_take_it(path):
+    with driving(path):
+        pass
+    assert not is_driven(path)
+    with driving(path):
+        assert is_driven(path)
+        assert is_driven(path)

@@ -1,0 +1,76 @@
+"""What the documentation shows is what the program does."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from data_shards.digits import build_digits
+from data_shards.openmoji import build_openmoji
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with the shards that the examples name."""
+    found = tmp_path_factory.mktemp("newcomer")
+    build_openmoji(str(found / "shards" / "openmoji"), size=72, limit=40)
+    build_digits(str(found / "shards" / "digits"), size=32)
+    return found
+
+
+def planned(folder, file, *options):
+    """`plan` of a file, as JSON."""
+    command = [sys.executable, "-m", "orchestrator.cli", "plan", str(file), "-o", "json", *options]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_there_are_examples():
+    assert {"quickstart.yaml", "digits-cyclegan.yaml"} <= {example.name for example in EXAMPLES}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_every_example_can_be_planned(folder, example):
+    plan = planned(folder, example, "--no-measure")
+    assert plan["name"] == example.stem
+    assert plan["trials"][0].keys() <= plan["trials"][1].keys()
+
+
+def test_the_quickstart_says_what_it_will_take(folder):
+    estimate = planned(folder, ROOT / "examples" / "quickstart.yaml")["estimate"]
+    assert estimate["seconds"] > estimate["seconds_per_step"] > 0
+    assert estimate["checkpoint_bytes"] > 3 * 4 * estimate["parameters"], "weights and both moments"
+
+
+def test_the_readme_s_sweep_can_be_planned(folder):
+    (sweep,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (folder / "readme.yaml").write_text(sweep)
+    plan = planned(folder, folder / "readme.yaml", "--no-measure")
+    assert (plan["name"], plan["resources"]["workers"], len(plan["trials"])) == ("emoji-unpaired", 2, 12)
+
+
+def test_the_sweep_file_s_page_is_the_schema_s():
+    printed = subprocess.run(
+        [sys.executable, "-m", "orchestrator.cli", "schema", "--markdown"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert printed.stdout == (ROOT / "docs" / "sweep-file.md").read_text(), (
+        "make it again: i2i-cluster schema --markdown > docs/sweep-file.md"
+    )
+
+
+def test_commands_in_the_readme_exist():
+    known = subprocess.run(
+        [sys.executable, "-m", "orchestrator.cli", "--help"], cwd=ROOT, capture_output=True, text=True
+    ).stdout
+    used = set(re.findall(r"i2i-cluster ([a-z]+)", (ROOT / "README.md").read_text()))
+    commands = set(re.findall(r"^  ([a-z]+)  ", known, re.MULTILINE))
+    assert used <= commands, used - commands
