@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cluster.job import Job
-from cluster.log import SweepLog, SweepState, TrialState, jsonable
+from cluster.log import LIVE, SweepLog, SweepState, TrialState, jsonable
 from cluster.rungs import Rungs
 from cluster.stop import StopRequest
 
@@ -31,6 +31,9 @@ class Conductor:
         self.started = time.monotonic()
         self._running: set[int] = set()
         self._record("opened", id=job.id, name=job.name, attempt=log.state.attempt + 1, about=dict(job.about))
+        for (trial, _), action in list(log.state.decisions.items()):
+            if action == STOP and log.state.trials[trial].state in LIVE:  # the last driver died between the two records
+                self._end(trial, "stopped", None)
         self._rungs = Rungs(job.asha, job.steps, job.mode) if job.asha else None
         if self._rungs:
             self._rungs.replay(log.state.order)
@@ -46,7 +49,7 @@ class Conductor:
         if self.stopping:
             return None
         for trial in self.state.trials.values():
-            if trial.state in ("pending", "running") and trial.index not in self._running:
+            if trial.state in LIVE and trial.index not in self._running:
                 self._running.add(trial.index)
                 self._record("started", trial=trial.index, attempt=self.state.attempt)
                 return trial.index, trial.params
@@ -65,7 +68,7 @@ class Conductor:
             return False
         if self.stopping:
             return True
-        waiting = any(t.state in ("pending", "running") for t in self.state.trials.values())
+        waiting = any(t.state in LIVE for t in self.state.trials.values())
         return not waiting and len(self.state.trials) >= self.job.trials
 
     def reported(self, index: int, step: int, metrics: Mapping[str, float], evaluated: bool) -> str:
@@ -88,7 +91,7 @@ class Conductor:
     def ended(self, index: int, outcome: str, error: str | None) -> None:
         """A trial came to its own end: done, interrupted (it stays resumable) or failed."""
         self._running.discard(index)
-        if outcome == "interrupted" or self.state.trials[index].state not in ("pending", "running"):
+        if outcome == "interrupted" or self.state.trials[index].state not in LIVE:
             return
         self._end(index, outcome, error)
 
@@ -96,7 +99,7 @@ class Conductor:
         """A trial's process died or raised: it goes on from its last checkpoint while the budget lasts."""
         self._running.discard(index)
         trial = self.state.trials[index]
-        if trial.state not in ("pending", "running"):
+        if trial.state not in LIVE:
             return
         count = trial.failures + 1
         self._record("failed", trial=index, error=error, count=count)
@@ -106,7 +109,7 @@ class Conductor:
     def close(self) -> str:
         """Record how the attempt ended; returns the sweep's state."""
         trials = self.state.trials.values()
-        unfinished = len(trials) < self.job.trials or any(t.state in ("pending", "running") for t in trials)
+        unfinished = len(trials) < self.job.trials or any(t.state in LIVE for t in trials)
         ended = "failed" if all(t.state == "failed" for t in trials) else "done"
         state = (self.stopping or "interrupted") if unfinished else ended
         self._record("closed", state=state)

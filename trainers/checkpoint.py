@@ -50,36 +50,55 @@ def pack(state: Mapping[str, Tensor], step: int, about: Mapping[str, Any]) -> Pa
     payload = save(dict(state))
     whole = digest(state)
     entry = {"bytes": len(payload), "sha256": hashlib.sha256(payload).hexdigest()}
-    manifest = {"format": FORMAT, "step": step, "digest": whole, "files": {STATE: entry}, "about": dict(about)}
+    body = {"step": step, "digest": whole, "files": {STATE: entry}, "about": dict(about)}
+    manifest = {"format": FORMAT, "sha256": _hash(body), "body": body}
     return Packed({STATE: payload, MANIFEST: json.dumps(manifest, indent=1, sort_keys=True).encode()}, whole)
 
 
-def read_manifest(raw: bytes) -> dict[str, Any]:
-    """A manifest's content. Raises DamagedCheckpoint where it is not one, or comes from a newer version."""
+def unpack(manifest: bytes, read: Callable[[str], bytes]) -> Unpacked:
+    """Read and verify a checkpoint; `read` gives a file of it by name. Raises DamagedCheckpoint, or what `read` raises."""
+    body = _read_manifest(manifest)
+    try:
+        (name, entry), *others = body["files"].items()
+        size, sha256 = int(entry["bytes"]), str(entry["sha256"])
+        step, whole, about = int(body["step"]), str(body["digest"]), dict(body["about"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DamagedCheckpoint(f"{MANIFEST}: not a checkpoint's manifest") from error
+    if name != STATE or others:
+        raise DamagedCheckpoint(f"{MANIFEST}: names files other than {STATE}")
+    return Unpacked(_read_state(read(STATE), size, sha256), step, whole, about)
+
+
+def _read_manifest(raw: bytes) -> dict[str, Any]:
+    """The body of a manifest that is whole and of a version known here."""
     try:
         manifest = json.loads(raw)
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise DamagedCheckpoint(f"{MANIFEST}: not JSON: {error}") from error
-    if not isinstance(manifest, dict) or not {"format", "step", "digest", "files", "about"} <= set(manifest):
+    try:
+        version, sha256, body = manifest["format"], manifest["sha256"], manifest["body"]
+    except (KeyError, TypeError) as error:
+        raise DamagedCheckpoint(f"{MANIFEST}: not a checkpoint's manifest") from error
+    if not isinstance(version, int) or not isinstance(body, dict) or version < 1:
         raise DamagedCheckpoint(f"{MANIFEST}: not a checkpoint's manifest")
-    if manifest["format"] > FORMAT:
-        raise DamagedCheckpoint(f"{MANIFEST}: format {manifest['format']} is newer than {FORMAT}: upgrade i2i-cluster")
-    return manifest
+    if version > FORMAT:
+        raise DamagedCheckpoint(f"{MANIFEST}: format {version} is newer than {FORMAT}: upgrade i2i-cluster")
+    if sha256 != _hash(body):
+        raise DamagedCheckpoint(f"{MANIFEST}: its SHA-256 is not the one it names")
+    return body
 
 
-def unpack(raw_manifest: bytes, read: Callable[[str], bytes]) -> Unpacked:
-    """Read and verify a checkpoint; `read` gives a file of it by name. Raises DamagedCheckpoint, or what `read` raises."""
-    manifest = read_manifest(raw_manifest)
-    if set(manifest["files"]) != {STATE}:
-        raise DamagedCheckpoint(f"{MANIFEST}: names files other than {STATE}")
-    expected = manifest["files"][STATE]
-    payload = read(STATE)
-    if len(payload) != expected["bytes"]:
-        raise DamagedCheckpoint(f"{STATE}: {len(payload)} bytes, the manifest says {expected['bytes']}")
-    if hashlib.sha256(payload).hexdigest() != expected["sha256"]:
+def _read_state(payload: bytes, size: int, sha256: str) -> dict[str, Tensor]:
+    if len(payload) != size:
+        raise DamagedCheckpoint(f"{STATE}: {len(payload)} bytes, the manifest says {size}")
+    if hashlib.sha256(payload).hexdigest() != sha256:
         raise DamagedCheckpoint(f"{STATE}: its SHA-256 is not the manifest's")
     try:
-        state = load(payload)
-    except SafetensorError as error:
+        return load(payload)
+    except (SafetensorError, KeyError, ValueError, OverflowError) as error:  # a forged header; nothing was executed
         raise DamagedCheckpoint(f"{STATE}: {error}") from error
-    return Unpacked(state, int(manifest["step"]), str(manifest["digest"]), manifest["about"])
+
+
+def _hash(body: Mapping[str, Any]) -> str:
+    """SHA-256 of a body, whatever its layout in the file."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()

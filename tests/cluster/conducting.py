@@ -6,6 +6,8 @@ from dataclasses import replace
 from cluster.conductor import Conductor
 from cluster.job import Job
 from cluster.log import SweepLog, fold
+from cluster.stop import StopRequest
+from data_shards.store import FolderStore
 
 STEPS = 8
 
@@ -43,14 +45,14 @@ class Sweep:
     def __init__(self, folder):
         self.path = folder / "log.jsonl"
         self.seen = []
-        self.stop_asked = False
+        self.stop = StopRequest(FolderStore(folder), "stop-request")
         self._log = None
 
     def attempt(self, **changes):
         """A new conductor, as after a crash of the one before."""
         self.crash()
         self._log = SweepLog(self.path)
-        return Conductor(make_job(**changes), self._log, self._observe, lambda: self.stop_asked)
+        return Conductor(make_job(**changes), self._log, self._observe, self.stop)
 
     def crash(self, lose_last=False):
         """The driver dies; `lose_last`: before its last record was written."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cluster.conductor import STOP
+from cluster.conductor import CONTINUE, STOP
 from cluster.job import Asha
 from tests.cluster.conducting import evaluated, started
 
@@ -49,14 +49,14 @@ def test_a_crash_after_the_end_changes_nothing(sweep):
 def test_asked_to_stop_it_starts_nothing_and_can_go_on(sweep):
     conductor = sweep.attempt()
     conductor.next_trial()
-    sweep.stop_asked = True
+    sweep.stop.make()
     assert started(conductor) == []
     assert not conductor.is_finished(), "one still saves"
     conductor.reported(0, 3, {"loss/d": 1.0}, evaluated=False)
     conductor.ended(0, "interrupted", None)
     assert conductor.is_finished()
     assert conductor.close() == "interrupted"
-    sweep.stop_asked = False
+    sweep.stop.withdraw()
     assert started(sweep.attempt()) == [0, 1, 2, 3]
 
 
@@ -69,30 +69,29 @@ def clock(monkeypatch):
     return now
 
 
-def test_after_the_wall_time_nothing_is_started(sweep, clock):
+def test_after_the_wall_time_nothing_is_started_and_what_runs_is_asked_to_save(sweep, clock):
     conductor = sweep.attempt(wall=60.0)
     assert conductor.next_trial() is not None
     clock[0] += 59
     assert conductor.next_trial() is not None
+    assert not sweep.stop.is_made()
     clock[0] += 2
+    assert conductor.reported(0, 3, {"loss/d": 1.0}, evaluated=False) == CONTINUE, "it saves before it ends"
+    assert sweep.stop.is_made()
     assert conductor.next_trial() is None
-    conductor.ended(0, "done", None)
-    conductor.ended(1, "interrupted", None)
+    for index in (0, 1):
+        assert not conductor.is_finished()
+        conductor.ended(index, "interrupted", None)
     assert conductor.is_finished()
     assert conductor.close() == "stopped"
 
 
-def test_the_wall_time_is_that_of_all_attempts(sweep, clock):
-    conductor = sweep.attempt(wall=60.0)
-    conductor.next_trial()
-    clock[0] += 50
-    conductor.reported(0, 5, {"loss/d": 1.0}, evaluated=False)
-    clock[0] += 3600  # nobody drives it
+def test_every_attempt_has_the_wall_time_to_itself(sweep, clock):
+    sweep.attempt(wall=60.0).next_trial()
+    clock[0] += 70
     again = sweep.attempt(wall=60.0)
-    clock[0] += 5
-    assert again.next_trial() is not None, "55 of 60 seconds"
-    clock[0] += 10
-    assert again.next_trial() is None
+    clock[0] += 50
+    assert started(again) == [0, 1, 2, 3]
 
 
 def test_more_trials_extend_a_finished_sweep(sweep):

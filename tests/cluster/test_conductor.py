@@ -65,6 +65,7 @@ def test_a_decision_stands_when_its_evaluation_is_told_again(sweep):
     started(again)
     assert evaluated(again, 1, 2, 0.01) == STOP
     assert again.state.trials[1].state == "stopped"
+    assert evaluated(again, 0, 2, 0.1) == CONTINUE
     assert again.state.order == [(0, 2, 0.1), (1, 2, 0.9)], "it is not decided twice"
 
 

@@ -41,6 +41,7 @@ def test_a_second_driver_is_refused_by_name_until_the_first_is_killed(path, hold
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait()
     assert not is_driven(path)
+    path.write_text("12345678901234567890\n")
     with driving(path):
         assert path.read_text() == f"{os.getpid()}\n", "a shorter number leaves nothing of a longer one"
 

@@ -1,5 +1,6 @@
 """A checkpoint is whole or it is refused by name, and nothing in it can be executed."""
 
+import hashlib
 import json
 import pickle
 
@@ -36,8 +37,11 @@ def opened(files):
 
 
 def with_manifest(files, /, **changes):
-    """The files with entries of the manifest changed."""
-    return files | {MANIFEST: json.dumps(json.loads(files[MANIFEST]) | changes).encode()}
+    """The files with entries of the manifest changed by somebody who knows how to sign it."""
+    manifest = json.loads(files[MANIFEST])
+    body = manifest["body"] | changes
+    signed = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    return files | {MANIFEST: json.dumps(manifest | {"body": body, "sha256": signed}).encode()}
 
 
 @pytest.mark.parametrize("hyper", [{}, {"pool": 0, "ema": 0.9}])
@@ -112,7 +116,9 @@ def test_a_state_of_the_wrong_size_is_named(files, payload, problem):
         (b"{", "not JSON"),
         (b"\xff\xfe{}", "not JSON"),
         (b"[]", "not a checkpoint's manifest"),
-        (b'{"format": 1}', ""),
+        (b'{"format": 1}', "not a checkpoint's manifest"),
+        (b'{"format": "1", "sha256": "", "body": {}}', "not a checkpoint's manifest"),
+        (b'{"format": 1, "sha256": "", "body": {}}', "its SHA-256 is not the one it names"),
     ],
 )
 def test_a_manifest_that_is_none_is_named(files, raw, problem):
@@ -127,7 +133,6 @@ def test_a_manifest_that_is_none_is_named(files, raw, problem):
         {"files": [STATE]},
         {"files": {STATE: None}},
         {"files": {STATE: {"sha256": "0"}}},
-        {"format": "1"},
         {"step": None},
     ],
 )
@@ -160,7 +165,7 @@ def test_a_manifest_cannot_name_other_files(files, monkeypatch, name):
 
     with pytest.raises(DamagedCheckpoint, match=f"{MANIFEST}: names files other than {STATE}"):
         unpack(forged(monkeypatch, STATE=name)[MANIFEST], read)
-    known = json.loads(files[MANIFEST])["files"]
+    known = json.loads(files[MANIFEST])["body"]["files"]
     with pytest.raises(DamagedCheckpoint, match=f"^{MANIFEST}: "):
         unpack(with_manifest(files, files=known | {name: known[STATE]})[MANIFEST], read)
     assert not asked, "nothing was read"

@@ -74,7 +74,20 @@ def test_each_side_follows_its_own_losses():
     assert same(with_weak_cycles[1], critics)
 
 
-def test_the_critics_judge_the_history(monkeypatch):
+@pytest.mark.parametrize(
+    ("term", "taught"),
+    [("adv_ab", "ab"), ("adv_ba", "ba"), ("cyc_a", "ab ba"), ("cyc_b", "ab ba"), ("idt_a", "ba"), ("idt_b", "ab")],
+)
+def test_whom_a_term_teaches(term, taught):
+    of = engine("cyclegan")
+    of.system.weights = {name: float(name == term) for name in of.system.weights}
+    of.step()
+    reached = {name.split(".")[0] for name, gradient in gradients(of, "generators").items() if gradient.any()}
+    assert reached == set(taught.split())
+
+
+@pytest.mark.parametrize("domain", ["a", "b"])
+def test_the_critics_judge_the_history(monkeypatch, domain):
     of = engine("cyclegan", tree=Tree(1))
     seen, old, images = watch(of), before(of), batch(of)
     past = torch.full((4, 3, 32, 32), 0.25)
@@ -85,13 +98,14 @@ def test_the_critics_judge_the_history(monkeypatch):
             offered.append(made)
             return past
 
-    monkeypatch.setitem(of.pools[0], "b", Past())
+    monkeypatch.setitem(of.pools[0], domain, Past())
     of.step()
+    generator, critic, source = (old.ab, old.d_b, "a") if domain == "b" else (old.ba, old.d_a, "b")
     with torch.no_grad():
-        torch.testing.assert_close(offered[0], old.ab(images["a"]))
-        by_hand = 0.5 * ((old.d_b(images["b"]) - 1).square().mean() + old.d_b(past).square().mean())
+        torch.testing.assert_close(offered[0], generator(images[source]))
+        by_hand = 0.5 * ((critic(images[domain]) - 1).square().mean() + critic(past).square().mean())
     assert not offered[0].requires_grad
-    assert seen[1].raw["d_b"] == pytest.approx(by_hand.item(), rel=1e-4)
+    assert seen[1].raw[f"d_{domain}"] == pytest.approx(by_hand.item(), rel=1e-4)
 
 
 def test_without_identity_nothing_of_it_is_computed():

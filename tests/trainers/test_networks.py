@@ -8,7 +8,7 @@ from torch import nn
 from tests.trainers.worlds import engine
 from trainers.errors import SettingError
 from trainers.networks import patch, unet
-from trainers.networks.blocks import affine_instance_norm, instance_norm, mirrored
+from trainers.networks.blocks import Reflect, affine_instance_norm, instance_norm, mirrored
 from trainers.networks.resnet import ResnetGenerator
 
 
@@ -86,14 +86,24 @@ def test_initial_weights():
             assert not module.bias.any()
 
 
-def test_the_resnet_generator_keeps_the_size():
-    generator = ResnetGenerator(3, 1, 4, 2)
-    with torch.no_grad():
-        shown = generator(torch.randn(2, 3, 36, 36))
-    assert shown.shape == (2, 1, 36, 36)
-    assert shown.abs().max() <= 1
+def test_the_resnet_generator_pads_by_reflection():
+    layers = [*ResnetGenerator(3, 1, 4, 2).modules()]
+    assert sum(isinstance(module, Reflect) for module in layers) == 2 + 2 * 2
+    flat = [module for module in layers if isinstance(module, nn.Conv2d) and module.stride == (1, 1)]
+    assert {module.padding for module in flat} == {(0, 0)}
     with pytest.raises(SettingError, match="multiple of 4; nearest: 36 or 40"):
         ResnetGenerator.check(38)
+
+
+@pytest.mark.parametrize("kind", [unet.UNet, unet.EncoderDecoder, ResnetGenerator])
+def test_generators_keep_the_size_and_end_in_tanh(kind):
+    generator = kind(3, 1, 4, 2) if kind is ResnetGenerator else kind(3, 1, 4, 3, affine_instance_norm, 0.5)
+    with torch.no_grad():
+        for parameter in generator.parameters():
+            parameter.mul_(50)
+        shown = generator(torch.randn(2, 3, 40, 40))
+    assert shown.shape == (2, 1, 40, 40)
+    assert 0.9 < shown.abs().max() <= 1
 
 
 @pytest.mark.parametrize("name", ["cyclegan", "pix2pix"])
@@ -105,6 +115,8 @@ def test_layouts_compute_the_same(name):
     gradients = []
     for of in (plain, last):
         of.step()
+        moved = [p for p in of.system.parameters() if p.grad is not None]
+        assert all(p.grad.stride() == p.stride() for p in moved), "fused optimizers ask for equal strides"
         gradients.append({n: p.grad.clone() for n, p in of.system.named_parameters() if p.grad is not None})
     for parameter, gradient in gradients[0].items():
         other = gradients[1][parameter]
