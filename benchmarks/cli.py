@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.measure import Finding, Watch, conditions, interleave, parser, ratio, show
+from benchmarks.measure import Finding, Watch, conditions, interleave, parser, ratio, show, wait_for_quiet
 
 TARGET = 1.5
 IMPORTS = "import typer, pydantic, rich"
@@ -46,7 +46,7 @@ def side(command: Sequence[str], code: int, says: str) -> Callable[[], float]:
     return run
 
 
-def measure(rounds: int) -> list[Finding]:
+def measure(rounds: int, wait: float) -> list[Finding]:
     """Both answers; the first round warms the disk's cache and is dropped."""
     script = str(Path(sys.executable).with_name("i2i-cluster"))
     with tempfile.TemporaryDirectory() as folder:
@@ -58,6 +58,7 @@ def measure(rounds: int) -> list[Finding]:
             "--help": side([script, "--help"], 0, "submit"),
             "refused file": side([script, "submit", str(file)], 2, "tirals"),
         }
+        wait_for_quiet(wait)
         watch = Watch()
         seconds = {name: found[1:] for name, found in interleave(sides, rounds + 1).items()}
     each = ", ".join(f"{name} {1000 * statistics.median(found):.0f} ms" for name, found in seconds.items())
@@ -76,7 +77,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=15)
     asked = options.parse_args()
     where = conditions()
-    show(measure(asked.rounds), where, asked.json)
+    show(measure(asked.rounds, asked.wait), where, asked.json)
 
 
 if __name__ == "__main__":

@@ -121,6 +121,14 @@ def others_now(seconds: float = 1.0) -> float:
     return watch.others()
 
 
+def wait_for_quiet(limit: float) -> float:
+    """Wait until others leave the machine alone, at most `limit` seconds; returns the cores they kept busy at the end."""
+    began = time.monotonic()
+    while (others := others_now()) > BUSY and time.monotonic() - began < limit:
+        pass
+    return others
+
+
 def unfit(*others: float) -> str:
     """Why a run that needs the whole machine cannot be judged, given the cores others took; empty if it can."""
     worst = max(others)
@@ -163,10 +171,12 @@ def _cpu_model() -> str:
     return platform.processor()
 
 
-def parser(description: str | None) -> argparse.ArgumentParser:
-    """A command line with what all benchmarks take."""
+def parser(description: str | None, waits: bool = True) -> argparse.ArgumentParser:
+    """A command line with what all benchmarks take, `--wait` where they wait for an idle machine."""
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    if waits:
+        made.add_argument("--wait", type=float, default=60.0, help="seconds to wait at most for an idle machine")
     return made
 
 

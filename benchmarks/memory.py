@@ -106,7 +106,7 @@ def quickstart(folder: Path, shards: Path, steps: int) -> list[str]:
 
 def main() -> None:
     """Command line."""
-    options = parser(__doc__)
+    options = parser(__doc__, waits=False)
     options.add_argument("--shards", type=Path, default=Path("shards/openmoji"), help="folder of the data set")
     options.add_argument("--steps", type=int, default=60)
     options.add_argument("command", nargs="*", help="measure this command instead")

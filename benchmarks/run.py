@@ -43,7 +43,7 @@ def main() -> None:
             print(f"memory: passed over, {asked.shards} does not exist: make quickstart builds it", file=sys.stderr)
             continue
         print(f"running {name}", file=sys.stderr)
-        findings = run(name, ["--shards", str(asked.shards)] if name == "memory" else [])
+        findings = run(name, ["--shards", str(asked.shards)] if name == "memory" else ["--wait", str(asked.wait)])
         if findings is None:
             failed.append(name)
         else:

@@ -20,7 +20,7 @@ from collections.abc import Callable
 import torch
 
 from benchmarks.cases import CYCLEGAN, PIX2PIX, Case
-from benchmarks.measure import Finding, Watch, conditions, interleave, parser, ratio, show
+from benchmarks.measure import Finding, Watch, conditions, interleave, parser, ratio, show, wait_for_quiet
 from benchmarks.textbook import TEXTBOOK
 
 TARGET = 0.98
@@ -68,11 +68,12 @@ def sides(case: Case, block: int) -> dict[str, Callable[[], tuple[float, float]]
     }
 
 
-def measure(system: str, rounds: int, block: int) -> list[Finding]:
+def measure(system: str, rounds: int, block: int, wait: float) -> list[Finding]:
     """The findings of one system; the first round warms up and is dropped."""
     torch.set_num_threads(1)
     case = CASES[system]
     check_agreement(case)
+    wait_for_quiet(wait)
     watch = Watch()
     pairs = {name: found[1:] for name, found in interleave(sides(case, block), rounds + 1).items()}
     torch.use_deterministic_algorithms(False)
@@ -100,7 +101,7 @@ def main() -> None:
     findings: list[Finding] = []
     for system in [asked.system] if asked.system else CASES:
         print(f"timing {system}", file=sys.stderr)
-        findings += measure(system, asked.rounds, asked.block)
+        findings += measure(system, asked.rounds, asked.block, asked.wait)
     show(findings, where, asked.json)
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.group import Group
-from benchmarks.measure import Finding, Watch, conditions, others_now, parser, show, unfit
+from benchmarks.measure import Finding, Watch, conditions, parser, show, unfit, wait_for_quiet
 from cluster.job import Job
 from cluster.layout import SweepPaths
 from cluster.log import SweepState, read_records
@@ -152,7 +152,7 @@ def make_job(trials: Trials, count: int, cores: int) -> Job:
     )
 
 
-def measure(count: int, seconds: float, cores: int) -> list[Finding]:
+def measure(count: int, seconds: float, wait: float, cores: int) -> list[Finding]:
     """Build the shards, find the ideal around the sweep, run the sweep."""
     from data_shards.openmoji import build_openmoji
 
@@ -160,11 +160,12 @@ def measure(count: int, seconds: float, cores: int) -> list[Finding]:
         folder = Path(name)
         build_openmoji(str(folder / "shards"), size=72, limit=PAIRS)
         group = Group(serve, [()] * CONCURRENT)
+        before = wait_for_quiet(wait)
         trials = Trials(folder).lasting(seconds, group)
         print(f"{count} trials of {trials.steps} steps", file=sys.stderr)
         runs = [trials.run(index, ALONE) for index in range(count)]
         group.ask([[trials.run(count + i, ALONE)] for i in range(CONCURRENT)])  # warms the second process up
-        half, before = count // 2, others_now()
+        half = count // 2
         alone = _both(group, runs[:half])
         sweep = Sweep(folder / SWEEP)
         sweep.launch(make_job(trials, count, cores))
@@ -193,7 +194,7 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=5.0, help="of a trial that runs alone")
     asked = options.parse_args()
     where = conditions()
-    show(measure(asked.trials, asked.seconds, where["cores"]), where, asked.json)
+    show(measure(asked.trials, asked.seconds, asked.wait, where["cores"]), where, asked.json)
 
 
 if __name__ == "__main__":

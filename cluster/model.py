@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ class Model:
 
     def translate(self, pixels: np.ndarray, target: str) -> np.ndarray:
         """uint8 `[H,W,C]` of the source domain -> uint8 `[H,W,C]` of `target`. The same picture gives the same answer."""
-        randomness.seed_generators(torch.device("cpu"), "translate", pixels.tobytes().hex()[:64])
+        randomness.seed_generators(torch.device("cpu"), "translate", hashlib.sha256(pixels.tobytes()).hexdigest())
         images = to_images(pixels[None], torch.device("cpu"), torch.contiguous_format)
         with torch.no_grad():
             shown = self.system.show({self.source(target): images})

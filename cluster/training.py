@@ -115,6 +115,7 @@ class _Training:
         self.samples = _Samples(
             Validation(manifest, domains=engine.system.reads.domains, image=run.data.image, limit=EVALUATED_SAMPLES)
         )
+        self.license = manifest.head.license  # pictures made from the data carry its attribution
         self.evaluation: dict[str, float] = {}
         self.seconds = 0.0  # of training, over all attempts
         self._since = time.monotonic()
@@ -205,11 +206,11 @@ class _Training:
     def _evaluate(self) -> dict[str, float]:
         """Score the validation samples; rank 0 writes the picture."""
         started = time.monotonic()
-        self.evaluation, columns = evaluate(self.engine, self.samples)
+        self.evaluation, stages = evaluate(self.engine, self.samples)
         t = self.engine.t
         if self.place.rank == 0:
             title = f"{self.run.system}, trial {self.run.trial}, step {t}"
-            self.store.write(self.paths.grid(self.run.trial, t), draw_grid(columns, title))
+            self.store.write(self.paths.grid(self.run.trial, t), draw_grid(stages, title, self.license))
         spent = time.monotonic() - started
         self._window = (self._window[0], self._window[1] + spent)  # an evaluation is no training
         return {**self.evaluation, "time/evaluate_seconds": spent}

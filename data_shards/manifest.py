@@ -87,7 +87,7 @@ class Manifest:
         self.store = store
         self.sha256 = hashlib.sha256(data).hexdigest()
         try:
-            self._table: pa.Table = parquet.read_table(BufferReader(data)).combine_chunks()
+            self._table: pa.Table = parquet.read_table(BufferReader(data), use_threads=False).combine_chunks()
         except lib.ArrowInvalid as broken:
             raise DataError(f"{store.uri}/{FILE} is not a manifest: {broken}; build the shards again") from broken
         self.head = _read_head(store.uri, self._table.schema.metadata or {})

@@ -35,8 +35,13 @@ def find_objective(
 
     `hyper` decides which terms there are. Raises Refusal for one that does not exist or cannot judge.
     """
-    metrics = [score.metric for score in SCORES.values() if score.of in system.shows]
-    metrics += [f"loss/{term.name}" for term in system.terms if term.exists(hyper)]
+    in_force = [term for term in system.terms if term.exists(hyper)]
+    groups = {
+        None,
+        *(term.group for term in in_force),
+    }  # a score that measures terms which do not exist is not computed
+    metrics = [score.metric for score in SCORES.values() if score.of in system.shows and score.measures in groups]
+    metrics += [f"loss/{term.name}" for term in in_force]
     usable = [metric for metric in metrics if not _objection(system, metric, axes, data)]
     written = sweep.objective
     if written is None:

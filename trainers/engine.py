@@ -114,7 +114,7 @@ class Engine:
             buffers = differentiate(move, active)
             if report:
                 self._observe_silent(move, replica.index, segment)
-            self.scalar_sum.push(self.ledger.vector(move))
+            self.scalar_sum.push(self.scalar_sum.take().copy_(self.ledger.vector(move)))
             for name, buffer in buffers.items():
                 active[name].sums.push(buffer)
         assert over in (0, len(games)), "replicas end their steps at different moves"

@@ -21,7 +21,7 @@ from trainers.settings import SCORES, Score
 from trainers.state import averaged_weights
 
 CHUNK = 8  # samples that pass the networks together; a constant, since other sizes may give other bits
-GRID_ROWS = 8
+SHOWN = 8  # samples in the picture
 LEAST_MSE = 1e-10  # caps the signal-to-noise ratio of a perfect picture at 100 dB
 
 
@@ -42,19 +42,19 @@ class Samples(Protocol):
         ...
 
 
-Columns = dict[str, np.ndarray]  # title -> uint8 [rows,H,W,C]
+Stages = dict[str, np.ndarray]  # stage of the translation -> uint8 [samples,H,W,C]
 
 
-def evaluate(engine: Engine, samples: Samples) -> tuple[dict[str, float], Columns]:
-    """`eval/...` scores on every rank, and on rank 0 the columns of the picture: input, output, truth or cycle.
+def evaluate(engine: Engine, samples: Samples) -> tuple[dict[str, float], Stages]:
+    """`eval/...` scores on every rank, and on rank 0 the rows of the picture: input, output, truth or cycle.
 
     Changes no bit of the training state: gradients are off and the random streams are its own.
     """
     domains = engine.system.reads.domains
     scores = available(engine.system.shows, samples.truth)
     longest = max(samples.count(domain) for domain in domains)
-    table = torch.zeros((longest, len(scores)), dtype=torch.float64)
-    columns: Columns = {}
+    table = torch.zeros((longest + 1, len(scores)), dtype=torch.float64)  # the last row counts the values
+    stages: Stages = {}
     with averaged_weights(engine), torch.no_grad():
         for number, start in enumerate(range(0, longest, CHUNK)):
             if number % engine.tree.workers != engine.tree.rank:
@@ -67,14 +67,14 @@ def evaluate(engine: Engine, samples: Samples) -> tuple[dict[str, float], Column
                 if score.of in shown:
                     values = MEASURES[score.name.removesuffix("_ba")](shown[score.of], images[score.against])
                     table[start : start + len(values), column] = values.double().cpu()
+                    table[longest, column] += len(values)
             if number == 0:
-                columns = _columns(images, shown, samples.truth)
+                stages = _stages(images, shown, samples.truth)
     table = table.to(engine.device)
     engine.tree.sum_across_workers(table)
-    totals = table.sum(0).tolist()
-    counted = [samples.count(score.against) for score in scores]
-    means = {s.metric: total / n for s, total, n in zip(scores, totals, counted, strict=True)}
-    return means, columns
+    totals, counts = table[:longest].sum(0).tolist(), table[longest].tolist()
+    means = {s.metric: total / n for s, total, n in zip(scores, totals, counts, strict=True) if n}
+    return means, stages
 
 
 def available(shows: tuple[str, ...], truth: bool) -> list[Score]:
@@ -132,8 +132,8 @@ def to_pixels(images: Tensor) -> np.ndarray:
     return array
 
 
-def _columns(images: Mapping[str, Tensor], shown: Mapping[str, Tensor], truth: bool) -> Columns:
-    """What stands side by side: input, output, then the truth where it is known, else the way back."""
+def _stages(images: Mapping[str, Tensor], shown: Mapping[str, Tensor], truth: bool) -> Stages:
+    """The picture's rows: input, output, then the truth where it is known, else the way back."""
     wanted = [("a", images.get("a")), ("a to b", shown.get("fake_b"))]
     wanted += [("truth b", images.get("b"))] if truth else []
     wanted += [("back to a", shown.get("cycle_a"))]
@@ -141,4 +141,4 @@ def _columns(images: Mapping[str, Tensor], shown: Mapping[str, Tensor], truth: b
         wanted += [("b", images.get("b")), ("b to a", shown.get("fake_a")), ("back to b", shown.get("cycle_b"))]
     elif "fake_a" in shown:
         wanted += [("b to a", shown["fake_a"])]
-    return {title: to_pixels(picture[:GRID_ROWS]) for title, picture in wanted if picture is not None}
+    return {title: to_pixels(picture[:SHOWN]) for title, picture in wanted if picture is not None}

@@ -1,4 +1,4 @@
-"""The picture of an evaluation: one row a sample, one titled column a stage of the translation."""
+"""The picture of an evaluation: one titled row a stage of the translation, one column a sample."""
 
 from __future__ import annotations
 
@@ -7,26 +7,29 @@ import io
 import numpy as np
 from PIL import Image, ImageDraw
 
-from trainers.evaluation import Columns
+from trainers.evaluation import Stages
 
 GAP = 4
-HEADER = 16
+LINE = 16  # pixels of a line of text
 LEAST_TILE = 96  # small pictures are enlarged to whole multiples, so that a person can see them
 
 
-def draw_grid(columns: Columns, title: str) -> bytes:
-    """A PNG of the columns under their names, with `title` above. Grey pictures are shown as grey."""
-    tiles = {name: [_tile(picture) for picture in pictures] for name, pictures in columns.items()}
-    side = max(tile.width for column in tiles.values() for tile in column)
-    rows = max(len(column) for column in tiles.values())
-    canvas = Image.new("RGB", (len(tiles) * (side + GAP) + GAP, 2 * HEADER + rows * (side + GAP) + GAP), "white")
+def draw_grid(stages: Stages, title: str, footer: str) -> bytes:
+    """A PNG of the stages (name -> uint8 `[N,H,W,C]`) below `title`; `footer`, if any, is the data's attribution."""
+    tiles = {name: [_tile(picture) for picture in pictures] for name, pictures in stages.items()}
+    side = max(tile.width for row in tiles.values() for tile in row)
+    most = max(len(row) for row in tiles.values())
+    height = LINE + len(tiles) * (LINE + side + GAP) + (LINE if footer else 0)
+    canvas = Image.new("RGB", (GAP + most * (side + GAP), height), "white")
     pen = ImageDraw.Draw(canvas)
     pen.text((GAP, 2), title, fill="black")
-    for x, (name, column) in enumerate(tiles.items()):
-        left = GAP + x * (side + GAP)
-        pen.text((left, HEADER), name, fill="black")
-        for y, tile in enumerate(column):
-            canvas.paste(tile, (left, 2 * HEADER + y * (side + GAP)))
+    for y, (name, row) in enumerate(tiles.items()):
+        top = LINE + y * (LINE + side + GAP)
+        pen.text((GAP, top + 2), name, fill="gray")
+        for x, tile in enumerate(row):
+            canvas.paste(tile, (GAP + x * (side + GAP), top + LINE))
+    if footer:
+        pen.text((GAP, height - LINE + 2), footer, fill="gray")
     out = io.BytesIO()
     canvas.save(out, format="PNG")
     return out.getvalue()

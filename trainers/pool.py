@@ -24,7 +24,7 @@ class Pool:
         for image in images.detach().float().unbind(0):
             held = int(self.count)
             if held < capacity:
-                self._store(held, image, torch.zeros_like(image))
+                self._store(held, image, self.images[max(0, held - 1)].clone())
                 self.count += 1
                 out.append(image)
             elif torch.rand(()).item() < 0.5:

@@ -10,7 +10,7 @@ def constant_then_linear(steps: int, decay_from: float) -> Callable[[int], float
 
     `decay_from` 0.5 over the published length is CycleGAN's "100 + 100 epochs"; 1 keeps the rate constant.
     """
-    start = int(decay_from * steps)
+    start = round(decay_from * steps)
 
     def factor(t: int) -> float:
         if t < start:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,11 +56,11 @@ class Desk:
         (self.folder / "sweep.yaml").write_text(text)
         return self.folder / "sweep.yaml"
 
-    def results(self) -> dict:
+    def results(self) -> Any:
         """`results small -o json`."""
         return json.loads(self.ok("results", "small", "-o", "json"))
 
-    def records(self) -> list[dict]:
+    def records(self) -> list[Any]:
         """The sweep's log."""
         (log,) = self.storage.glob("*/log.jsonl")
         return [json.loads(line) for line in log.read_bytes().splitlines() if line.endswith(b"}")]

@@ -41,7 +41,7 @@ class Pix2PixHyper:
     generator: str = setting("unet", "the generator: with skips, or a plain encoder-decoder", choices=tuple(GENERATORS))
     width: int = setting(64, "channels of the generator's first layer", minimum=1)
     levels: int | None = setting(
-        None, "halvings in the generator; empty: as many as come out even, at most 8", minimum=1
+        None, "halvings in the generator; empty: as many as come out even, at most 8", minimum=3
     )
     dropout: float = setting(0.5, "dropout in the first three decoder blocks", minimum=0.0, maximum=0.99)
     norm: str = setting("instance", "normalisation of both networks", choices=tuple(NORMS))
