@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -40,8 +39,8 @@ def eta_seconds(state: SweepState, trials: int, steps: int, batch: int, concurre
 class Progress:
     """Shows a plan's progress. A context: on a terminal the table lives as long as it."""
 
-    def __init__(self, plan: Plan, console: Console, log: Callable[[str], None] = print) -> None:
-        self._plan, self._console, self._log = plan, console, log
+    def __init__(self, plan: Plan, console: Console) -> None:
+        self._plan, self._console = plan, console
         self._state = SweepState()
         self._told: dict[int, tuple[str, int]] = {}
         self._started = time.monotonic()
@@ -73,7 +72,7 @@ class Progress:
         score = f"  {self._plan.objective.metric} {value}" if value else ""
         error = f"  {trial.error}" if trial.error else ""
         step = f"step {max(evaluated, trial.step)}/{self._plan.sweep.steps}"
-        self._log(f"trial {trial.index}  {trial.state}  {step}{score}{self._eta()}{error}")
+        print(f"trial {trial.index}  {trial.state}  {step}{score}{self._eta()}{error}", flush=True)
 
     def _eta(self) -> str:
         plan = self._plan

@@ -11,17 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from data_shards.errors import DataError
-
 if TYPE_CHECKING:
     from data_shards.writer import BuildReport, Description
 
 app = typer.Typer(help="Make data sets (shards of pictures) and look into them.", no_args_is_help=True)
 build_app = typer.Typer(help="Make shards and their manifest in a new folder.", no_args_is_help=True)
 app.add_typer(build_app, name="build")
-
-REFUSED = 2  # exit code: the request was wrong
-FAILED = 1  # exit code: the request was right and the work failed
 
 
 class Output(StrEnum):
@@ -47,7 +42,7 @@ def openmoji(
     output: OutputOption = Output.table,
 ) -> None:
     """Line drawings (a) and colour pictures (b) of the OpenMoji emojis: about 4,000 true pairs."""
-    with _answered(), _progress("openmoji") as progress:
+    with _progress("openmoji") as progress:
         from data_shards.openmoji import build_openmoji
 
         report = build_openmoji(out, size=size, validation=validation, limit=limit, progress=progress)
@@ -62,7 +57,7 @@ def digits(
     output: OutputOption = Output.table,
 ) -> None:
     """Handwritten digits, unpaired: 5,000 of MNIST (a) and 1,797 of optdigits (b)."""
-    with _answered(), _progress("digits") as progress:
+    with _progress("digits") as progress:
         from data_shards.digits import build_digits
 
         report = build_digits(out, size=size, validation=validation, progress=progress)
@@ -88,7 +83,7 @@ def folder(
     output: OutputOption = Output.table,
 ) -> None:
     """Your own pictures. A file labels.csv in the folder may give columns file,class,text."""
-    with _answered(), _progress("folder") as progress:
+    with _progress("folder") as progress:
         from data_shards.folder import build_folder
 
         report = build_folder(
@@ -103,12 +98,10 @@ def stat(
     output: OutputOption = Output.table,
 ) -> None:
     """What a data set holds: pictures per domain and split, pairs, sizes, hash, licence."""
-    with _answered():
-        from data_shards.manifest import Manifest
-        from data_shards.writer import describe
+    from data_shards.manifest import Manifest
+    from data_shards.writer import describe
 
-        description = describe(Manifest.open(uri))
-    _print(description, output)
+    _print(describe(Manifest.open(uri)), output)
 
 
 def _print_built(report: "BuildReport", output: Output) -> None:
@@ -142,19 +135,6 @@ def _print(description: "Description", output: Output) -> None:
     for note in (*description.notes, description.license):
         if note:
             typer.echo(note)
-
-
-@contextmanager
-def _answered() -> Iterator[None]:
-    """A refused request or failed work becomes one line and an exit code, never a traceback."""
-    try:
-        yield
-    except DataError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(REFUSED) from None
-    except OSError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(FAILED) from None
 
 
 @contextmanager

@@ -4,18 +4,27 @@ import subprocess
 import sys
 from pathlib import Path
 
-from typer.testing import CliRunner
+import pytest
 
 from data_shards.manifest import Manifest
-from orchestrator.shards_cli import app
+from orchestrator import cli
 
 
-def run(*arguments: str) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, list(arguments))
-    return result.exit_code, result.stdout, result.stderr
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """run("stat", "folder") -> (exit code, standard output, standard error) of `i2i-cluster shards`."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["i2i-cluster", "shards", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        told = capsys.readouterr()
+        return ended.value.code or 0, told.out, told.err
+
+    return run
 
 
-def test_build_says_what_it_does_and_does_it_once(tmp_path: Path) -> None:
+def test_build_says_what_it_does_and_does_it_once(run, tmp_path: Path):
     command = ("build", "openmoji", str(tmp_path / "out"), "--size", "16", "--limit", "30")
     code, out, err = run(*command)
     assert code == 0
@@ -27,7 +36,7 @@ def test_build_says_what_it_does_and_does_it_once(tmp_path: Path) -> None:
     assert out.startswith(f"{tmp_path}/out is up to date, nothing was done\n")
 
 
-def test_stat(negatives: Manifest) -> None:
+def test_stat(run, negatives: Manifest):
     code, out, _ = run("stat", negatives.uri)
     assert code == 0
     assert negatives.sha256 in out
@@ -37,7 +46,7 @@ def test_stat(negatives: Manifest) -> None:
     assert told["pictures"]["a"]["train"] == negatives.domains["a"].train
 
 
-def test_refusals_are_one_line_and_exit_2(tmp_path: Path) -> None:
+def test_refusals_are_one_line_and_exit_2(run, tmp_path: Path):
     for command in (("stat", str(tmp_path)), ("build", "folder", "out", "--from", "nowhere"), ("stat", "s3://b/k")):
         code, out, err = run(*command)
         assert (code, out) == (2, "")

@@ -30,15 +30,6 @@ def played(of, steps=STEPS, report=False):
     return of
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    """Threads are a part of a run's definition."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="session")
 def two_workers(tmp_path_factory):
     """Digests of every variant from two gloo processes."""
