@@ -195,7 +195,10 @@ class Sweep(Part):
         default=True, description="Deterministic arithmetic on GPUs: a resumed run is the same to the bit."
     )
     storage: Storage = Field(default="./i2i-runs", description="Folder for logs, checkpoints and results.")
-    cluster: Literal["local"] = Field(default="local", description="Where to run: this machine, on a Ray of its own or on the one that RAY_ADDRESS names.")
+    cluster: Literal["local"] = Field(
+        default="local",
+        description="Where to run: this machine, on a Ray of its own or on the one that RAY_ADDRESS names.",
+    )
 
 
 def load_sweep(path: Path) -> Sweep:
