@@ -166,25 +166,29 @@ def measure(count: int, seconds: float, wait: float, cores: int) -> list[Finding
         runs = [trials.run(index, ALONE) for index in range(count)]
         group.ask([[trials.run(count + i, ALONE)] for i in range(CONCURRENT)])  # warms the second process up
         half = count // 2
-        alone = _both(group, runs[:half])
+        first, others_first = _both(group, runs[:half])
         sweep = Sweep(folder / SWEEP)
         sweep.launch(make_job(trials, count, cores))
-        alone += _both(group, runs[half:])
+        last, others_last = _both(group, runs[half:])
         group.close()
         took = sweep.seconds()
+    alone = first + last
     ideal = sum(alone) / CONCURRENT
     note = (
-        f"{took:.1f} s against {ideal:.1f} s; {trials.steps} steps a trial, {statistics.median(alone):.2f} s alone; "
+        f"{took:.1f} s against {ideal:.1f} s; {trials.steps} steps a trial, {statistics.median(alone):.2f} s each without Ray; "
         f"the whole launch took {sweep.launched:.1f} s; "
-        f"cores that others kept busy: {before:.2f} before, {sweep.others:.2f} during"
+        f"cores that others kept busy: {before:.2f} before, {others_first:.2f} and {others_last:.2f} during the trials "
+        f"alone, {sweep.others:.2f} during the sweep"
     )
-    value, reason = took / ideal, unfit(before, sweep.others)
+    value, reason = took / ideal, unfit(before, others_first, sweep.others, others_last)
     return [Finding("sweep", value, value, value, 1, TARGET, at_least=False, note=note, unfit=reason)]
 
 
-def _both(group: Group, runs: list[Run]) -> list[float]:
-    """The wall seconds of each run, half of them in each process, both busy at once."""
-    return [seconds for answer in group.ask([runs[0::2], runs[1::2]]) for seconds in answer]
+def _both(group: Group, runs: list[Run]) -> tuple[list[float], float]:
+    """The wall seconds of each run, half of them in each process, both busy at once; and the cores others kept busy."""
+    watch = Watch()
+    answers = group.ask([runs[0::2], runs[1::2]])
+    return [seconds for answer in answers for seconds in answer], watch.others()
 
 
 def main() -> None:

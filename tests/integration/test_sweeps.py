@@ -42,7 +42,7 @@ def test_results_are_complete(undisturbed):
     best = found["best"]
     assert best["value"] == max(trial["metrics"]["eval/ssim"] for trial in found["trials"])
     with Image.open(best["grid"]) as grid:
-        assert grid.width > 3 * 96
+        assert grid.height > 3 * 96, "input, output and truth"
     columns = parquet.read_table(undisturbed.storage / found["id"] / "results.parquet").to_pylist()
     assert [row["eval/ssim"] for row in columns] == [trial["metrics"]["eval/ssim"] for trial in found["trials"]]
 
