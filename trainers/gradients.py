@@ -36,11 +36,14 @@ class FlatGradient:
             self._views[buffer.data_ptr()] = known
         return known
 
-    def add(self, buffer: Tensor, gradients: Sequence[Tensor | None]) -> None:
-        """Add a loss's gradients to the buffer; None where the loss does not reach a parameter."""
-        pairs = [(v, g) for v, g in zip(self.views(buffer), gradients, strict=True) if g is not None]
-        if pairs:
-            torch._foreach_add_([v for v, _ in pairs], [g for _, g in pairs])
+    def put(self, buffer: Tensor, gradients: Sequence[Tensor | None], *, first: bool) -> None:
+        """Add a loss's gradients to the buffer, or write the first one's; None where it does not reach a parameter."""
+        reached = [(v, g) for v, g in zip(self.views(buffer), gradients, strict=True) if g is not None]
+        views, found = [v for v, _ in reached], [g for _, g in reached]
+        if first and len(reached) < len(gradients):
+            buffer.zero_()
+        if reached:
+            (torch._foreach_copy_ if first else torch._foreach_add_)(views, found)
 
     def apply(self, total: Tensor) -> None:
         """Hand the reduced gradient to the parameters as `.grad`."""
@@ -59,6 +62,7 @@ def differentiate(move: Move, active: dict[str, FlatGradient]) -> dict[str, Tens
         flats = [active[player.name] for player in players if player.name in active]
         if flats and weighed.loss is not None and weighed.loss.requires_grad:
             passes.append((weighed, flats))
+    written: set[str] = set()
     for remaining in reversed(range(len(passes))):
         weighed, flats = passes[remaining]
         assert weighed.loss is not None
@@ -67,8 +71,12 @@ def differentiate(move: Move, active: dict[str, FlatGradient]) -> dict[str, Tens
         start = 0
         for flat in flats:
             end = start + len(flat.parameters)
-            flat.add(buffers[flat.player.name], found[start:end])
+            name = flat.player.name
+            flat.put(buffers[name], found[start:end], first=name not in written)
+            written.add(name)
             start = end
+    for name in active.keys() - written:  # nothing of weight reaches this player: its gradient is zero
+        buffers[name].zero_()
     return buffers
 
 

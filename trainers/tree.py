@@ -93,10 +93,8 @@ class LocalSum:
     _stack: list[tuple[int, Tensor]] = field(default_factory=list)
 
     def take(self) -> Tensor:
-        """A buffer of zeros for the next replica."""
-        if self._free:
-            return self._free.pop().zero_()
-        return torch.zeros(self.size, device=self.device)
+        """A buffer for the next replica; what it holds is left over from another sum."""
+        return self._free.pop() if self._free else torch.zeros(self.size, device=self.device)
 
     def push(self, buffer: Tensor) -> None:
         """Hand in a replica's filled buffer; equal subtrees are added at once."""
