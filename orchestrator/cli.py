@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 the work failed, 2 the request was wrong (one line for eac
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +17,7 @@ import typer
 from orchestrator import checkpoints_cli, shards_cli
 
 FAILED, WRONG_REQUEST, INTERRUPTED = 1, 2, 130
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # it would look through every installed package for some
 
 app = typer.Typer(
     name="i2i-cluster",

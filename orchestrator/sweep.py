@@ -17,7 +17,6 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
-    WithJsonSchema,
 )
 
 from orchestrator.errors import refuse, show
@@ -38,6 +37,7 @@ from orchestrator.values import (
     Seed,
     Setting,
     Share,
+    Shown,
     Storage,
     Tries,
     Weight,
@@ -46,7 +46,7 @@ from orchestrator.yaml_file import read_yaml
 from trainers.settings import Balance
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
-Settings = Annotated[dict[str, Setting], WithJsonSchema(fields_schema(Balance))]
+Settings = Annotated[dict[str, Setting], Shown(fields_schema(Balance))]
 
 
 class Part(BaseModel):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainValidator
 
 from orchestrator import quantities
 from orchestrator.errors import show
@@ -17,6 +17,16 @@ from orchestrator.space import Axis, Scalar, read_axis
 
 LARGEST_SEED = 2**63 - 1  # what the libraries below accept
 Read = Callable[[object], Any]
+
+
+class Shown:
+    """What an editor's schema says of a value. pydantic's own class for it would bring in half of pydantic at once."""
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        self._schema = schema
+
+    def __get_pydantic_json_schema__(self, core: object, handler: object) -> dict[str, Any]:
+        return dict(self._schema)
 
 
 def _power_of_two(value: object) -> int:
@@ -117,4 +127,4 @@ Reduction = Annotated[float, _written(_at_least(1, above=True), Annotated[float,
 Jitter = Annotated[float, _written(_at_least(1, maximum=2), Annotated[float, Field(ge=1, le=2)])]
 Cpus = Annotated[float, _written(_at_least(0, above=True), Annotated[float, Field(gt=0)])]
 GpusOrAuto = Annotated[float | Auto, _written(_or_auto(_at_least(0)), Annotated[float, Field(ge=0)] | Auto)]
-SearchAxis = Annotated[Axis, PlainValidator(read_axis), WithJsonSchema(_AXIS_SCHEMA)]
+SearchAxis = Annotated[Axis, PlainValidator(read_axis), Shown(_AXIS_SCHEMA)]
