@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from trainers.checkpoint import MANIFEST, DamagedCheckpoint, Unpacked, pack, unp
 
 logger = logging.getLogger(__name__)
 KEEP = 2  # the newest checkpoint may turn out damaged
+OURS = re.compile(r"step-(\d{8})/([^/]+)")
 
 
 @dataclass(frozen=True)
@@ -25,15 +27,14 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """The committed steps, ascending. A folder without a manifest is not a checkpoint."""
-        manifests = [path for path in self.store.list(f"{self.folder}/step-") if path.endswith(f"/{MANIFEST}")]
-        return sorted(int(path.split("/")[-2].removeprefix("step-")) for path in manifests)
+        return sorted(step for step, name in self._files() if name == MANIFEST)
 
     def save(self, state: Mapping[str, Tensor], step: int, about: Mapping[str, Any]) -> str:
         """Write and commit a checkpoint, drop those beyond the last `KEEP`; returns the state's digest."""
         packed = pack(state, step, about)
         for name, content in packed.files.items():  # the manifest is the last of them
             self.store.write(f"{self._at(step)}/{name}", content)
-        self.prune()
+        self.prune(step)
         return packed.digest
 
     def load(self, step: int) -> Unpacked:
@@ -53,12 +54,20 @@ class Checkpoints:
                 logger.warning("damaged checkpoint passed over: %s", error)
         return None
 
-    def prune(self) -> None:
-        """Keep the last `KEEP` checkpoints; also remove what a crash left uncommitted. The manifest goes first."""
-        kept = {self._at(step) for step in self.steps()[-KEEP:]}
-        doomed = [p for p in self.store.list(f"{self.folder}/step-") if p.rsplit("/", 1)[0] not in kept]
-        for path in sorted(doomed, key=lambda p: not p.endswith(f"/{MANIFEST}")):
-            self.store.delete(path)
+    def prune(self, latest: int) -> None:
+        """Keep the last `KEEP` checkpoints up to step `latest`, which was saved just now.
+
+        What lies above it was passed over as damaged; what has no manifest was left by a crash. A manifest goes first.
+        """
+        kept = [step for step in self.steps() if step <= latest][-KEEP:]
+        doomed = [(name != MANIFEST, step, name) for step, name in self._files() if step not in kept]
+        for _, step, name in sorted(doomed):
+            self.store.delete(f"{self._at(step)}/{name}")
+
+    def _files(self) -> list[tuple[int, str]]:
+        """(step, file name) of everything that is ours here; other people's folders are none of our business."""
+        paths = (path.removeprefix(f"{self.folder}/") for path in self.store.list(f"{self.folder}/step-"))
+        return [(int(match[1]), match[2]) for path in paths if (match := OURS.fullmatch(path))]
 
     def _at(self, step: int) -> str:
         return f"{self.folder}/step-{step:08d}"

@@ -17,6 +17,7 @@ from cluster.rungs import Rungs
 from cluster.stop import StopRequest
 
 CONTINUE, STOP = "continue", "stop"
+LONGEST_PAUSE_S = 30.0  # before a trial that crashed is tried again
 
 
 class Conductor:
@@ -29,11 +30,16 @@ class Conductor:
         self.job, self.log, self._observe, self._stop = job, log, observe, stop
         self.stopping: str | None = None  # why no further trial is started: interrupted | stopped
         self.started = time.monotonic()
+        self.failure: OSError | None = None  # of the log itself: nothing can go on without it
         self._running: set[int] = set()
+        self._not_before: dict[int, float] = {}  # trials that crashed wait a while
         self._record("opened", id=job.id, name=job.name, attempt=log.state.attempt + 1, about=dict(job.about))
         for (trial, _), action in list(log.state.decisions.items()):
             if action == STOP and log.state.trials[trial].state in LIVE:  # the last driver died between the two records
                 self._end(trial, "stopped", None)
+        for trial_state in list(log.state.trials.values()):
+            if trial_state.may_be_retried:  # somebody submitted again: the world may have changed
+                self._record("retried", trial=trial_state.index)
         self._rungs = Rungs(job.asha, job.steps, job.mode) if job.asha else None
         if self._rungs:
             self._rungs.replay(log.state.order)
@@ -49,7 +55,8 @@ class Conductor:
         if self.stopping:
             return None
         for trial in self.state.trials.values():
-            if trial.state in LIVE and trial.index not in self._running:
+            waiting = trial.state in LIVE and trial.index not in self._running
+            if waiting and time.monotonic() >= self._not_before.get(trial.index, 0.0):
                 self._running.add(trial.index)
                 self._record("started", trial=trial.index, attempt=self.state.attempt)
                 return trial.index, trial.params
@@ -103,6 +110,7 @@ class Conductor:
             return
         count = trial.failures + 1
         self._record("failed", trial=index, error=error, count=count)
+        self._not_before[index] = time.monotonic() + min(LONGEST_PAUSE_S, self.job.pause * 2**count)
         if count > self.job.failures:
             self._end(index, "failed", f"{error} (failed {count} times; budget.failures is {self.job.failures})")
 
@@ -140,7 +148,11 @@ class Conductor:
             self._stop.make()
 
     def _record(self, kind: str, **fields: Any) -> None:
-        self.log.append(kind, **fields)
+        try:
+            self.log.append(kind, **fields)
+        except OSError as failure:
+            self.failure = failure
+            raise
         self._observe(self.state)
 
     def __reduce__(self) -> tuple[type[_Nothing], tuple[()]]:

@@ -45,3 +45,4 @@ class Job:
     gpus_per_worker: float
     failures: int
     wall: float | None
+    pause: float = 1.0  # seconds before a first retry; they double

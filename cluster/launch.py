@@ -83,7 +83,7 @@ def concurrency(job: Job, resources: dict[str, float]) -> int:
 
 
 def _tune(job: Job, conductor: Conductor, concurrent: int) -> None:
-    """Let Tune run what the conductor hands out, `concurrent` trials at a time."""
+    """Let Tune run what the conductor hands out, `concurrent` trials at a time. Raises OSError where the log fails."""
     with tempfile.TemporaryDirectory(prefix="i2i-tune-") as scratch:
         tuner = tune.Tuner(
             _trainable(job),
@@ -102,7 +102,12 @@ def _tune(job: Job, conductor: Conductor, concurrent: int) -> None:
                 failure_config=tune.FailureConfig(max_failures=0),  # retries are counted in one place: the conductor
             ),
         )
-        tuner.fit()
+        try:
+            tuner.fit()
+        except tune.TuneError:
+            if conductor.failure is None:
+                raise
+            raise conductor.failure from None
 
 
 def _trainable(job: Job) -> Any:
@@ -117,7 +122,7 @@ def _ray() -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    logging.getLogger("ray").setLevel(logging.ERROR)
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what goes wrong is in our log
     if os.environ.get("RAY_ADDRESS"):
         ray.init(log_to_driver=False, logging_level=logging.ERROR)
     else:

@@ -19,7 +19,11 @@ VERSION = 1
 LIVE = ("pending", "running")
 
 
-class NewerLog(ValueError):
+class UnreadableLog(ValueError):
+    """A log that cannot be read; the message says why."""
+
+
+class NewerLog(UnreadableLog):
     """The log was written by a newer version: it is refused rather than misread."""
 
 
@@ -37,6 +41,11 @@ class TrialState:
     train_seconds: float = 0.0
     failures: int = 0
     error: str | None = None
+
+    @property
+    def may_be_retried(self) -> bool:
+        """Whether it failed by crashes (a full disk, a lost machine) rather than by its own numbers."""
+        return self.state == "failed" and self.failures > 0
 
     def at(self, step: int) -> dict[str, float] | None:
         """The evaluation at exactly this step, where there was one."""
@@ -79,7 +88,9 @@ class SweepState:
 def _apply_to_trial(trial: TrialState, record: Mapping[str, Any]) -> None:
     kind = record["kind"]
     if kind == "started":
-        trial.state = "running"
+        trial.state, trial.error = "running", None
+    elif kind == "retried":
+        trial.state, trial.failures = "pending", 0
     elif kind == "reported":
         trial.step = record["step"]
         trial.latest = _floats(record["metrics"])
@@ -106,19 +117,34 @@ def jsonable(metrics: Mapping[str, float]) -> dict[str, Any]:
 def read_records(raw: bytes) -> Iterator[dict[str, Any]]:
     """The log's records. A last line without its newline was cut by a crash before anyone acted on it: it is left out."""
     whole = raw[: raw.rfind(b"\n") + 1]
-    for line in whole.splitlines():
-        record = json.loads(line)
-        if record["v"] > VERSION:
-            raise NewerLog(f"the log has version {record['v']}, this i2i-cluster reads up to {VERSION}: upgrade it")
+    for number, line in enumerate(whole.splitlines(), 1):
+        try:
+            record = json.loads(line)
+            version = int(record["v"])
+        except (KeyError, RecursionError, TypeError, ValueError) as error:
+            raise UnreadableLog(f"line {number} of the log is damaged") from error
+        if version > VERSION:
+            raise NewerLog(f"the log has version {version}, this i2i-cluster reads up to {VERSION}: upgrade it")
         yield record
 
 
 def fold(raw: bytes) -> SweepState:
     """The state that a log's bytes add up to."""
     state = SweepState()
-    for record in read_records(raw):
-        state.apply(record)
+    for number, record in enumerate(read_records(raw), 1):
+        try:
+            state.apply(record)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UnreadableLog(f"line {number} of the log is damaged") from error
     return state
+
+
+def read_state(path: Path) -> SweepState:
+    """The state in a log file. Raises UnreadableLog, naming the file, and OSError."""
+    try:
+        return fold(path.read_bytes())
+    except UnreadableLog as error:
+        raise type(error)(f"{path}: {error}") from error
 
 
 class SweepLog:
@@ -127,7 +153,7 @@ class SweepLog:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         raw = path.read_bytes() if path.exists() else b""
-        self.state = fold(raw)
+        self.state = read_state(path) if raw else SweepState()
         self._file = path.open("ab")
         self._file.truncate(raw.rfind(b"\n") + 1)  # a torn last line would swallow the next record
 

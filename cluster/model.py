@@ -15,8 +15,7 @@ from safetensors.torch import load, save
 from cluster.checkpoints import Checkpoints
 from cluster.layout import SweepPaths
 from cluster.run import Run
-from cluster.training import build_system, shapes_of
-from data_shards.manifest import Manifest
+from cluster.training import build_system
 from data_shards.store import Store
 from trainers import randomness
 from trainers.evaluation import to_pixels
@@ -65,6 +64,7 @@ def export_best(store: Store, sweep: str, trial: int) -> None:
         raise NoModel(f"trial {trial} has no checkpoint yet")
     weights = {k.removeprefix("model."): v for k, v in found.state.items() if k.startswith("model.")}
     weights |= {k.removeprefix("ema."): v for k, v in found.state.items() if k.startswith("ema.")}
+    payload = save(weights)
     run = Run.from_json(found.about["run"])
     card = {
         "format": FORMAT,
@@ -72,11 +72,12 @@ def export_best(store: Store, sweep: str, trial: int) -> None:
         "step": found.step,
         "digest": found.digest,
         "run": run.to_json(),
-        "shapes": shapes_of(Manifest.open(run.data.uri), run.data.image),
+        "shapes": found.about["shapes"],
+        "sha256": hashlib.sha256(payload).hexdigest(),
         "evaluation": found.about["evaluation"],
     }
     best = SweepPaths(sweep).best
-    store.write(f"{best}/{WEIGHTS}", save(weights))
+    store.write(f"{best}/{WEIGHTS}", payload)
     store.write(f"{best}/{CARD}", json.dumps(card, indent=1, sort_keys=True).encode())
 
 
@@ -85,10 +86,17 @@ def load_best(store: Store, sweep: str) -> Model:
     best = SweepPaths(sweep).best
     if not store.exists(f"{best}/{CARD}"):
         raise NoModel("this sweep has no model yet: it is stored when the sweep ends")
-    card = json.loads(store.read(f"{best}/{CARD}"))
-    if card["format"] > FORMAT:
+    payload = store.read(f"{best}/{WEIGHTS}")
+    try:
+        card = json.loads(store.read(f"{best}/{CARD}"))
+        newer, intact = card["format"] > FORMAT, card["sha256"] == hashlib.sha256(payload).hexdigest()
+    except (KeyError, TypeError, ValueError) as error:
+        raise NoModel(f"{best}/{CARD} is damaged; delete {best} and submit again to store the model anew") from error
+    if newer:
         raise NoModel(f"the model's format {card['format']} is newer than {FORMAT}: upgrade i2i-cluster")
+    if not intact:
+        raise NoModel(f"{best}/{WEIGHTS} is damaged; delete {best} and submit again to store the model anew")
     shapes = {domain: tuple(shape) for domain, shape in card["shapes"].items()}
     system = build_system(Run.from_json(card["run"]), shapes)
-    system.load_state_dict(load(store.read(f"{best}/{WEIGHTS}")))
+    system.load_state_dict(load(payload))
     return Model(system, shapes, card)

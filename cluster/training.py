@@ -231,6 +231,7 @@ class _Training:
             "evaluated_at": self.engine.t if evaluated else None,
             "metrics": {name: value for name, value in metrics.items() if np.isfinite(value)},
             "torch": torch.__version__,
+            "shapes": {domain: list(shape) for domain, shape in self.engine.shapes.items()},
         }
         self.checkpoints.save(state, self.engine.t, about)
 

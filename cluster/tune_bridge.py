@@ -6,6 +6,7 @@ travels in its config.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from ray.tune.experiment import Trial
@@ -70,6 +71,12 @@ class ConductedScheduler(FIFOScheduler):
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """A trial raised, or its process died."""
-        text = str(trial.get_error() or "its process died")
-        lines = [line for line in text.splitlines() if line.strip()]
-        self._conductor.crashed(trial.config[INDEX], lines[-1].strip())
+        self._conductor.crashed(trial.config[INDEX], _cause(trial))
+
+
+def _cause(trial: Trial) -> str:
+    """The last line of what Tune wrote down about an error: the exception itself."""
+    file = trial.error_file
+    text = Path(file).read_text(errors="replace") if file and Path(file).exists() else ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "its process died"

@@ -179,14 +179,14 @@ def mistakes(error: ValueError) -> list[str]:
     """The lines to show for a user's mistake; empty if `error` is none."""
     from cluster.job import ClusterTooSmall
     from cluster.lock import SweepBusy
-    from cluster.log import NewerLog
+    from cluster.log import UnreadableLog
     from data_shards.errors import DataError
     from orchestrator.errors import Refusal
     from trainers.errors import SettingError
 
     if isinstance(error, Refusal):
         return error.lines()
-    if isinstance(error, ClusterTooSmall | DataError | NewerLog | SettingError | SweepBusy):
+    if isinstance(error, ClusterTooSmall | DataError | UnreadableLog | SettingError | SweepBusy):
         return [" ".join(str(error).splitlines())]
     return []
 

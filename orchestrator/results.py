@@ -9,13 +9,14 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cluster.layout import LOG, SweepPaths
 from cluster.lock import is_driven
-from cluster.log import SweepState, TrialState, fold
+from cluster.log import SweepState, TrialState, UnreadableLog, read_state
 from orchestrator.errors import Refusal, nearest
 
 
@@ -39,6 +40,8 @@ class FoundSweep:
     @property
     def metric(self) -> str:
         """The objective's name."""
+        if not self.state.about:
+            raise Refusal(f"sweep {self.state.id} has not started yet: its log is empty", value=self.state.id)
         return str(self.state.about["objective"]["metric"])
 
     @property
@@ -56,12 +59,17 @@ def find_sweep(wanted: str, storage: Path) -> FoundSweep:
     if (own / LOG).is_file():
         return open_sweep(own.absolute().parent, own.absolute().name)
     root = storage.expanduser().absolute()
+    if (root / wanted / LOG).is_file():
+        return open_sweep(root, wanted)
     logs = sorted(root.glob(f"*/{LOG}"), key=lambda log: log.stat().st_mtime, reverse=True)
-    sweeps = [open_sweep(root, log.parent.name) for log in logs]
+    sweeps = []
+    for log in logs:
+        with suppress(UnreadableLog):  # `list` tells of it; here it only cannot be the one that is meant
+            sweeps.append(open_sweep(root, log.parent.name))
     for sweep in sweeps:
         if wanted in (sweep.state.id, sweep.state.name):
             return sweep
-    names = [sweep.state.name for sweep in sweeps]
+    names = [sweep.state.name or sweep.state.id for sweep in sweeps]
     near = nearest(wanted, [*names, *(sweep.state.id for sweep in sweeps)])
     if not sweeps:
         raise Refusal(f"no sweep {wanted!r}: {storage} holds none; say where to look with --storage", value=wanted)
@@ -69,12 +77,18 @@ def find_sweep(wanted: str, storage: Path) -> FoundSweep:
 
 
 def open_sweep(storage: Path, sweep: str) -> FoundSweep:
-    """The sweep `sweep` in `storage`. Its state is interrupted where the log says running and nobody runs it."""
+    """The sweep in the folder `sweep` of `storage`.
+
+    Where the log says running and nobody runs it, it was interrupted, and its running trials wait to go on.
+    """
     paths = SweepPaths(sweep)
-    state = fold((storage / paths.log).read_bytes())
-    state.id = state.id or sweep
+    state = read_state(storage / paths.log)
+    state.id = sweep  # a copied folder is its own sweep
     if state.state == "running" and not is_driven(storage / paths.lock):
         state.state = "interrupted"
+    if state.state != "running":
+        for trial in state.trials.values():
+            trial.state = "pending" if trial.state == "running" else trial.state
     return FoundSweep(storage, state)
 
 
@@ -199,8 +213,11 @@ def leaderboard(sweep: FoundSweep) -> list[dict[str, Any]]:
     return rows
 
 
-def results_parquet(sweep: FoundSweep) -> bytes:
-    """One row per trial: index, id, state, step, train_seconds, params and metrics each in a column of their own."""
+def results_parquet(sweep: FoundSweep, fingerprint: str) -> bytes:
+    """One row per trial: index, id, state, step, train_seconds, params and metrics each in a column of their own.
+
+    `fingerprint` says which log the table was made from.
+    """
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
@@ -214,8 +231,17 @@ def results_parquet(sweep: FoundSweep) -> bytes:
     }
     table = pa.table({name: _column(values) for name, values in columns.items()})
     out = io.BytesIO()
-    parquet.write_table(table.replace_schema_metadata({"i2i-results": "1"}), out)
+    parquet.write_table(table.replace_schema_metadata({"i2i-results": "1", "i2i-log": fingerprint}), out)
     return out.getvalue()
+
+
+def results_fingerprint(table: bytes) -> str:
+    """Which log a stored table was made from."""
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    metadata = parquet.read_schema(pa.BufferReader(table)).metadata or {}
+    return bytes(metadata.get(b"i2i-log", b"")).decode()
 
 
 def _column(values: list[Any]) -> list[Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.layout import LOG, SweepPaths
-from cluster.log import NewerLog, SweepState, fold
+from cluster.log import SweepState, UnreadableLog, read_state
 from orchestrator.errors import Refusal
 from orchestrator.identity import differences
 from orchestrator.plan import Plan, make_plan
@@ -25,13 +25,13 @@ def plan_again(sweep: Sweep, file: str, machine: Machine | None = None) -> tuple
 
     Raises:
         Refusal: the sweep cannot run, or has fewer trials than when it was submitted.
-        NewerLog: a newer version wrote this sweep's log.
+        UnreadableLog: this sweep's log is damaged, or a newer version wrote it.
     """
     plan = make_plan(sweep, file, machine=machine)
     log = Path(plan.storage) / SweepPaths(plan.id).log
     if not log.exists():
         return _with_note(plan, _closest(plan)), None
-    state = fold(log.read_bytes())
+    state = read_state(log)
     before = max(len(state.trials), int(state.about.get("trials", 0)))
     if plan.trials < before:
         problem = f"this sweep was submitted with {before} trials, which can be raised but not lowered to {plan.trials}"
@@ -50,8 +50,8 @@ def _closest(plan: Plan) -> str | None:
     found: list[tuple[int, str, list[str]]] = []
     for log in sorted(Path(plan.storage).glob(f"*/{LOG}")):
         try:
-            about: dict[str, Any] = fold(log.read_bytes()).about
-        except NewerLog:
+            about: dict[str, Any] = read_state(log).about
+        except UnreadableLog:
             continue  # `list` tells of it; here it is only a candidate
         keys = differences(plan.identity, about.get("identity", {}))
         found.append((len(keys), log.parent.name, keys))

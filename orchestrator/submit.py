@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 
 from rich.console import Console
 
-from cluster.layout import SweepPaths
 from cluster.log import SweepState
 from data_shards.store import open_store
 from orchestrator.job import make_job
 from orchestrator.plan import Plan
 from orchestrator.progress import Progress
-from orchestrator.results import best_trial, leaderboard, newest_grid, open_sweep, results_parquet
+from orchestrator.results import best_trial, leaderboard, newest_grid, open_sweep, results_fingerprint, results_parquet
 from orchestrator.resume import plan_again
 from orchestrator.sweep import Sweep
 from orchestrator.tables import cell, table
@@ -31,10 +31,9 @@ def submit(sweep: Sweep, file: str, console: Console) -> int:
     if before is not None and _is_complete(plan, before):
         print("every trial has ended: nothing to run", file=sys.stderr)
         state = before.state
-        if not (Path(plan.storage) / SweepPaths(plan.id).results).exists():  # the last driver died just before this
-            _store_results(plan)
     else:
         state = _run(plan, console)
+    _store_results(plan)
     show_outcome(plan, console)
     return EXIT[state]
 
@@ -43,21 +42,23 @@ def _run(plan: Plan, console: Console) -> str:
     from cluster.launch import launch  # slow to import: only where something runs
 
     with Progress(plan, console) as progress:
-        state = launch(make_job(plan), progress.observe)
-    _store_results(plan)
-    return state
+        return launch(make_job(plan), progress.observe)
 
 
 def _store_results(plan: Plan) -> None:
-    """Write the table of results and the best model beside the log."""
-    from cluster.model import export_best
-
+    """Store the best model and the table of results, unless they are of this very log: the last driver may have died
+    before it did. The table is written last, and says of which log both are."""
     found = open_sweep(Path(plan.storage), plan.id)
     store = open_store(plan.storage)
-    store.write(found.paths.results, results_parquet(found))
+    fingerprint = hashlib.sha256(store.read(found.paths.log)).hexdigest()
+    if store.exists(found.paths.results) and results_fingerprint(store.read(found.paths.results)) == fingerprint:
+        return
     best = best_trial(found.state, found.metric, found.mode)
     if best is not None:
+        from cluster.model import export_best  # brings torch
+
         export_best(store, plan.id, best.index)
+    store.write(found.paths.results, results_parquet(found, fingerprint))
 
 
 def show_outcome(plan: Plan, console: Console) -> None:
@@ -87,5 +88,6 @@ def show_outcome(plan: Plan, console: Console) -> None:
 
 
 def _is_complete(plan: Plan, before: SweepState) -> bool:
-    ended = [trial for trial in before.trials.values() if trial.state in ENDED]
+    """Whether nothing is left to run: a trial that failed for good has ended, one that crashed may be tried again."""
+    ended = [trial for trial in before.trials.values() if trial.state in ENDED and not trial.may_be_retried]
     return len(ended) >= plan.trials and before.state in EXIT

@@ -8,7 +8,7 @@ from typing import Any
 
 from cluster.layout import LOG, SweepPaths
 from cluster.lock import is_driven
-from cluster.log import NewerLog, fold
+from cluster.log import UnreadableLog, read_state
 from orchestrator.errors import Refusal
 
 
@@ -27,8 +27,8 @@ def find_sweeps(storage: Path) -> list[dict[str, Any]]:
 def _row(storage: Path, log: Path) -> dict[str, Any]:
     changed = datetime.datetime.fromtimestamp(log.stat().st_mtime).isoformat(sep=" ", timespec="seconds")
     try:
-        state = fold(log.read_bytes())
-    except NewerLog as error:  # one sweep of a newer version must not hide the others
+        state = read_state(log)
+    except UnreadableLog as error:  # one sweep must not hide the others
         return {"id": log.parent.name, "name": "", "storage": str(storage.absolute()), "state": str(error)}
     row = {"id": log.parent.name, "name": state.name, "storage": str(storage.absolute())}
     alive = is_driven(storage / SweepPaths(log.parent.name).lock)

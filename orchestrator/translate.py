@@ -12,6 +12,7 @@ from rich.progress import track
 
 from cluster.model import Model, NoModel, load_best
 from data_shards.decode import decode
+from data_shards.picture import keep
 from data_shards.store import FolderStore
 from orchestrator.errors import Refusal, nearest
 from orchestrator.results import find_sweep
@@ -21,7 +22,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 def translate_folder(sweep: str, storage: Path, source: Path, target: Path, to: str | None) -> None:
     """Translate every picture below `source` into the same place below `target`. Raises Refusal; a bad picture is named."""
-    pictures = _pictures(source)
+    pictures = _pictures(source, target)
     if target.exists() and target.resolve() == source.resolve():
         raise Refusal("the pictures would replace their own sources; give another folder", path="OUT_DIR", value=target)
     found = find_sweep(sweep, storage)
@@ -34,7 +35,7 @@ def translate_folder(sweep: str, storage: Path, source: Path, target: Path, to: 
     bad = 0
     for picture, name in track(pictures, "translating", console=Console(stderr=True), disable=not sys.stderr.isatty()):
         try:
-            pixels = decode(picture.read_bytes(), channels, side)
+            pixels = decode(keep(picture.read_bytes(), channels).data, channels, side)  # as the builders read it
         except (OSError, ValueError) as error:  # what the decoders raise for a picture that is none
             print(f"left out {picture}: {error}", file=sys.stderr)
             bad += 1
@@ -59,11 +60,12 @@ def _model(store: FolderStore, sweep: str) -> Model:
         raise Refusal(str(error), path="SWEEP", value=sweep) from error
 
 
-def _pictures(source: Path) -> list[tuple[Path, Path]]:
-    """(picture, its output's relative path), sorted. Two inputs that would share an output keep their full names."""
+def _pictures(source: Path, target: Path) -> list[tuple[Path, Path]]:
+    """(picture, its output's relative path), sorted; none from the target. Inputs of one stem keep their full names."""
     if not source.is_dir():
         raise Refusal(f"{source} is not a folder", path="IN_DIR", value=source)
-    files = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    found = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    files = [p for p in found if target.resolve() not in p.resolve().parents or target.resolve() == source.resolve()]
     if not files:
         raise Refusal(f"{source} holds no pictures", path="IN_DIR", value=source, has=SUFFIXES)
     stems = [file.relative_to(source).with_suffix(".png") for file in files]

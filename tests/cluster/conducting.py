@@ -35,6 +35,7 @@ def make_job(**changes):
         gpus_per_worker=0.0,
         failures=0,
         wall=None,
+        pause=0.0,
     )
     return replace(job, **changes)
 

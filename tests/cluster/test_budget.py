@@ -102,3 +102,32 @@ def test_more_trials_extend_a_finished_sweep(sweep):
     more = sweep.attempt(trials=4)
     assert not more.is_finished()
     assert [*iter(more.next_trial, None)] == [(2, {"weights.cyc": 1.0}), (3, {"weights.cyc": 1.5})]
+
+
+def test_submitting_again_tries_what_crashed_once_more(sweep):
+    conductor = sweep.attempt(trials=2, failures=1)
+    started(conductor)
+    conductor.ended(1, "failed", "step 3: not finite: d")
+    for _ in range(2):
+        conductor.crashed(0, "OSError: no space left")
+        conductor.next_trial()
+    assert conductor.close() == "failed"
+    again = sweep.attempt(trials=2, failures=1)
+    assert started(again) == [0], "a trial that failed by its own numbers stays failed"
+    assert again.state.trials[0].error is None
+    again.crashed(0, "OSError: no space left")
+    assert started(again) == [0], "with the whole budget"
+
+
+def test_a_crashed_trial_waits_a_little_longer_each_time(sweep, clock):
+    conductor = sweep.attempt(trials=1, failures=9, pause=1.0)
+    conductor.next_trial()
+    waited = []
+    for _ in range(6):
+        conductor.crashed(0, "OSError: no space left")
+        since = clock[0]
+        while conductor.next_trial() is None:
+            assert not conductor.is_finished()
+            clock[0] += 1
+        waited.append(clock[0] - since)
+    assert waited == [2, 4, 8, 16, 30, 30]

@@ -125,3 +125,20 @@ def test_what_is_committed_can_be_committed_again(saved, tmp_path):
     assert saved.steps() == [20, 30]
     assert saved.newest().about == {"said": "again"}
     assert saved.newest().digest == digest
+
+
+def test_what_is_saved_below_damaged_ones_is_kept(saved):
+    for step in saved.steps():
+        saved.store.write(f"{FOLDER}/step-{step:08d}/{STATE}", b"damaged")
+    assert saved.newest() is None
+    saved.save(state(5), 5, {})
+    found = saved.newest()
+    assert found is not None and found.step == 5, "a run that started anew keeps what it saves"
+
+
+def test_other_people_s_folders_are_left_alone(saved):
+    foreign = f"{FOLDER}/step-00000030.bak/{MANIFEST}"
+    saved.store.write(foreign, b"{}")
+    saved.save(state(40), 40, {})
+    assert saved.steps() == [30, 40]
+    assert saved.store.exists(foreign)

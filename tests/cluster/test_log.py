@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from cluster.log import VERSION, NewerLog, SweepLog, SweepState, fold, jsonable
+from cluster.log import VERSION, NewerLog, SweepLog, SweepState, UnreadableLog, fold, jsonable, read_state
 
 COMPARABLE = {"eval/l1": 0.25, "loss/d_a": math.inf, "loss/d_b": -math.inf, "time/train_seconds": 9.0}
 METRICS = COMPARABLE | {"loss/cyc_a": math.nan}
@@ -117,3 +117,13 @@ def test_an_evaluation_told_twice_counts_once(path):
     log.close()
     trial = fold(path.read_bytes()).trials[0]
     assert [(step, seen["eval/l1"]) for step, seen in trial.history] == [(20, 0.25)]
+
+
+@pytest.mark.parametrize(
+    "line", [b"\n", b"{\n", b"[1]\n", b"3\n", b"\0\0\n", b'{"v": 1}\n', b'{"v": 1, "kind": "ended", "trial": 7}\n']
+)
+def test_a_damaged_line_is_named(tmp_path, line):
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(line)
+    with pytest.raises(UnreadableLog, match=f"^{path}: line 1 of the log is damaged$"):
+        read_state(path)

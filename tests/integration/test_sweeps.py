@@ -70,6 +70,32 @@ def test_submitting_again_runs_nothing(undisturbed):
     assert undisturbed.records() == before
 
 
+def test_what_a_dying_driver_did_not_store_is_stored_by_the_next(undisturbed):
+    folder = undisturbed.storage / undisturbed.results()["id"]
+    best, table = folder / "best" / "model.safetensors", folder / "results.parquet"
+    weights = best.read_bytes()
+    best.write_bytes(weights[:-1] + b"x")
+    table.write_bytes(table.read_bytes())
+    refused = undisturbed.run("translate", "small", undisturbed.folder, undisturbed.folder / "out")
+    assert refused.returncode == 2
+    table.unlink()
+    undisturbed.ok("submit", "sweep.yaml")
+    assert best.read_bytes() == weights
+    assert table.exists()
+
+
+def test_one_bad_log_does_not_hide_the_other_sweeps(undisturbed):
+    bad = undisturbed.storage / "bad" / "log.jsonl"
+    bad.parent.mkdir()
+    bad.write_text("nonsense\n")
+    assert undisturbed.results()["state"] == "done"
+    assert "line 1 of the log is damaged" in undisturbed.ok("list")
+    refused = undisturbed.run("results", "bad")
+    assert (refused.returncode, refused.stderr) == (2, f"error: {bad}: line 1 of the log is damaged\n")
+    bad.unlink()
+    bad.parent.rmdir()
+
+
 def test_fewer_trials_are_refused(undisturbed, shards):
     other = undisturbed.folder / "fewer.yaml"
     other.write_text(SPEC.format(shards=shards, steps=STEPS, trials=TRIALS - 1, evaluate=20))
@@ -83,14 +109,16 @@ def test_translate_writes_a_picture_for_each(undisturbed, tmp_path):
     inputs.mkdir(parents=True)
     for name, mode in (("line.png", "RGB"), ("grey.jpg", "L")):
         Image.new(mode, (50, 40), "white").save(inputs / name)
+    Image.new("RGBA", (50, 40), (0, 0, 0, 0)).save(inputs / "transparent.png")
     (inputs / "broken.png").write_bytes(b"no picture")
     done = undisturbed.run("translate", "small", tmp_path / "in", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert "left out" in done.stderr and "broken.png" in done.stderr
-    assert sorted(p.name for p in (tmp_path / "out" / "deep").iterdir()) == ["grey.png", "line.png"]
+    assert sorted(p.name for p in (tmp_path / "out" / "deep").iterdir()) == ["grey.png", "line.png", "transparent.png"]
     with Image.open(tmp_path / "out" / "deep" / "line.png") as picture:
         assert (picture.size, picture.mode) == ((32, 32), "RGB")
     first = (tmp_path / "out" / "deep" / "line.png").read_bytes()
+    assert (tmp_path / "out" / "deep" / "transparent.png").read_bytes() == first, "a transparent ground is white"
     undisturbed.ok("translate", "small", tmp_path / "in", tmp_path / "again")
     assert (tmp_path / "again" / "deep" / "line.png").read_bytes() == first
     refused = undisturbed.run("translate", "small", tmp_path / "in", tmp_path / "out", "--to", "c")
