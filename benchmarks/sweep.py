@@ -3,9 +3,10 @@
     python -m benchmarks.sweep [--trials 12] [--seconds 5] [--json]
 
 Ideal: the same trials by bare processes, two busy at once so that they share caches and memory as trials do; the sum of
-their times by 2. One half of them runs before the sweep and one half after it. The sweep's clock runs from the moment the
-first trial begins to train (its first report less the seconds it says it has trained) to the end of the last trial: Ray's
-start and the first actors' imports are outside, everything between trials is inside. So is the start of the second actor.
+their times by 2. One half of them runs before the sweep and one half after it; where others disturbed one of the halves
+the other stands for both, since the trials are alike. The sweep's clock runs from the moment the first trial begins to
+train (its first report less the seconds it says it has trained) to the end of the last trial: Ray's start and the first
+actor's imports are outside, everything between trials is inside, and so is the start of the second actor.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.group import Group
-from benchmarks.measure import Finding, Watch, conditions, parser, show, unfit, wait_for_quiet
+from benchmarks.measure import BUSY, Finding, Watch, conditions, parser, show, unfit, wait_for_quiet
 from cluster.job import Job
 from cluster.layout import SweepPaths
 from cluster.log import SweepState, read_records
@@ -166,21 +167,22 @@ def measure(count: int, seconds: float, wait: float, cores: int) -> list[Finding
         runs = [trials.run(index, ALONE) for index in range(count)]
         group.ask([[trials.run(count + i, ALONE)] for i in range(CONCURRENT)])  # warms the second process up
         half = count // 2
-        first, others_first = _both(group, runs[:half])
+        first = _both(group, runs[:half])
         sweep = Sweep(folder / SWEEP)
         sweep.launch(make_job(trials, count, cores))
-        last, others_last = _both(group, runs[half:])
+        last = _both(group, runs[half:])
         group.close()
         took = sweep.seconds()
-    alone = first + last
-    ideal = sum(alone) / CONCURRENT
+    quiet = [times for times, others in (first, last) if others <= BUSY]
+    alone = [seconds for times in quiet or (first[0], last[0]) for seconds in times]
+    ideal = count * statistics.mean(alone) / CONCURRENT
     note = (
         f"{took:.1f} s against {ideal:.1f} s; {trials.steps} steps a trial, {statistics.median(alone):.2f} s each without Ray; "
         f"the whole launch took {sweep.launched:.1f} s; "
-        f"cores that others kept busy: {before:.2f} before, {others_first:.2f} and {others_last:.2f} during the trials "
+        f"cores that others kept busy: {before:.2f} before, {first[1]:.2f} and {last[1]:.2f} during the trials "
         f"alone, {sweep.others:.2f} during the sweep"
     )
-    value, reason = took / ideal, unfit(before, others_first, sweep.others, others_last)
+    value, reason = took / ideal, unfit(sweep.others, min(first[1], last[1]))
     return [Finding("sweep", value, value, value, 1, TARGET, at_least=False, note=note, unfit=reason)]
 
 

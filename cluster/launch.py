@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -64,7 +65,7 @@ def launch(job: Job, observe: Callable[[SweepState], None]) -> str:
             concurrent = concurrency(job, ray.cluster_resources())
             conductor = Conductor(job, log, observe, stop)
             if not conductor.is_finished():
-                _tune(job, conductor, concurrent)
+                _tune(job, conductor, concurrent, store.path(paths.scratch))
             state = conductor.close()
         stop.withdraw()
         log.close()
@@ -82,32 +83,37 @@ def concurrency(job: Job, resources: dict[str, float]) -> int:
     return max(1, min([job.trials, *fitting]))
 
 
-def _tune(job: Job, conductor: Conductor, concurrent: int) -> None:
-    """Let Tune run what the conductor hands out, `concurrent` trials at a time. Raises OSError where the log fails."""
-    with tempfile.TemporaryDirectory(prefix="i2i-tune-") as scratch:
-        tuner = tune.Tuner(
-            _trainable(job),
-            param_space={"gpus_per_worker": job.gpus_per_worker, "cpus_per_worker": job.cpus_per_worker},
-            tune_config=tune.TuneConfig(
-                search_alg=ConductedSearcher(conductor),
-                scheduler=ConductedScheduler(conductor),
-                num_samples=-1,  # the searcher says when it is over
-                max_concurrent_trials=concurrent,
-                reuse_actors=True,
-            ),
-            run_config=tune.RunConfig(
-                name="sweep",
-                storage_path=scratch,
-                verbose=0,
-                failure_config=tune.FailureConfig(max_failures=0),  # retries are counted in one place: the conductor
-            ),
-        )
-        try:
-            tuner.fit()
-        except tune.TuneError:
-            if conductor.failure is None:
-                raise
-            raise conductor.failure from None
+def _tune(job: Job, conductor: Conductor, concurrent: int, scratch: Path) -> None:
+    """Let Tune run what the conductor hands out, `concurrent` trials at a time. Raises OSError where the log fails.
+
+    Tune's own files go to `scratch` and are never read again: a driver that was killed leaves them to the next one.
+    """
+    shutil.rmtree(scratch, ignore_errors=True)
+    tuner = tune.Tuner(
+        _trainable(job),
+        param_space={"gpus_per_worker": job.gpus_per_worker, "cpus_per_worker": job.cpus_per_worker},
+        tune_config=tune.TuneConfig(
+            search_alg=ConductedSearcher(conductor),
+            scheduler=ConductedScheduler(conductor),
+            num_samples=-1,  # the searcher says when it is over
+            max_concurrent_trials=concurrent,
+            reuse_actors=True,
+        ),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=str(scratch),
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=0),  # retries are counted in one place: the conductor
+        ),
+    )
+    try:
+        tuner.fit()
+    except tune.TuneError:
+        if conductor.failure is None:
+            raise
+        raise conductor.failure from None
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _trainable(job: Job) -> Any:

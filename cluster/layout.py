@@ -29,6 +29,11 @@ class SweepPaths:
         return f"{self.id}/stop-request"
 
     @property
+    def scratch(self) -> str:
+        """Tune's own files while it runs; nobody reads them again."""
+        return f"{self.id}/scratch"
+
+    @property
     def results(self) -> str:
         """One row per trial, for other tools."""
         return f"{self.id}/results.parquet"

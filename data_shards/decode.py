@@ -6,13 +6,23 @@ slower than JPEG, which is why decoded pictures are kept in memory as long as th
 """
 
 import io
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
 
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
+MOST_PIXELS = 89_478_485  # of one picture, Pillow's own bound: a file of a few bytes can claim to hold far more
 _JPEG = b"\xff\xd8\xff"
+# Pillow only warns of up to twice as many, and goes on. An error at once, because a filter that is set and taken back
+# around each picture would not be safe with threads.
+warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 
 def decode(data: bytes, channels: int, side: int) -> NDArray[np.uint8]:
@@ -22,14 +32,36 @@ def decode(data: bytes, channels: int, side: int) -> NDArray[np.uint8]:
     picture.
     """
     if data.startswith(_JPEG):
+        height, width, *_ = simplejpeg.decode_jpeg_header(data)
+        _check_size(width, height)
         pixels = simplejpeg.decode_jpeg(data, "RGB" if channels == 3 else "GRAY")
         if pixels.shape[:2] == (side, side):
             return np.ascontiguousarray(pixels)
         picture = Image.fromarray(pixels if channels == 3 else pixels[:, :, 0])
     else:
-        with Image.open(io.BytesIO(data)) as file:
+        with opened(io.BytesIO(data)) as file:
             picture = file.convert("RGB" if channels == 3 else "L")
     return np.array(square(picture, side)).reshape(side, side, channels)
+
+
+@contextmanager
+def opened(file: IO[bytes]) -> Iterator[Image.Image]:
+    """Pillow's picture of `file`. What is damaged or too large raises OSError or ValueError with a short reason."""
+    try:
+        with Image.open(file) as picture:
+            _check_size(*picture.size)
+            yield picture
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ValueError(f"more than {MOST_PIXELS:,} pixels") from None
+    except UnidentifiedImageError:  # its text names a Python object
+        raise ValueError("not a picture of a known kind, or damaged") from None
+    except (SyntaxError, EOFError, IndexError, struct.error, zlib.error) as failure:  # of Pillow's parsers
+        raise ValueError(str(failure) or "damaged") from failure
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MOST_PIXELS:
+        raise ValueError(f"more than {MOST_PIXELS:,} pixels")
 
 
 def square(picture: Image.Image, side: int) -> Image.Image:

@@ -7,17 +7,17 @@ PNG of it). With one, each picture is brought to its middle square of that many 
 import csv
 import hashlib
 import io
+import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
-
-from data_shards.decode import square
+from data_shards.decode import opened, square
 from data_shards.errors import DataError, has
 from data_shards.layouts import Found, Part, find, recognised
 from data_shards.pack import Sample
 from data_shards.picture import Picture, Progress, encode, in_parallel, keep, silent, upright
+from data_shards.store import local_folder
 from data_shards.writer import BuildReport, Recipe, build
 
 LABELS = "labels.csv"
@@ -47,13 +47,13 @@ def build_folder(
     """
     if size is not None and not 8 <= size <= 4096:
         raise DataError(f"a size of {size} pixels is not in 8..4096; leave it out to keep the pictures' own")
-    root = Path(source).expanduser().absolute()
+    root = local_folder(source)
     layout = recognised(root, layout)
     found = find(root, layout, paired)
     files = sorted({part.file for sample in found for part in sample.parts.values()})
     labels = _labels(root, files)
     recipe = Recipe(
-        name=root.name,
+        name=root.name.encode(errors="replace").decode(),
         arguments={"layout": layout, "paired": paired, "size": size, "validation": validation},
         sources=_digest(root, files),
     )
@@ -84,9 +84,9 @@ def _picture(part: Part, channels: int, size: int | None) -> Picture:
     try:
         if part.half is None and size is None:
             return keep(data, channels)
-        with Image.open(io.BytesIO(data)) as file:
+        with opened(io.BytesIO(data)) as file:
             image = upright(file, channels)
-    except (OSError, ValueError, SyntaxError) as failure:  # Pillow says SyntaxError for a broken PNG
+    except (OSError, ValueError) as failure:
         raise DataError(f"{part.file} cannot be read as a picture: {failure}") from failure
     if part.half is not None:
         if image.width % 2:
@@ -101,12 +101,13 @@ def _picture(part: Part, channels: int, size: int | None) -> Picture:
 def _channels(found: Sequence[Found], domain: str) -> int:
     """1 where all pictures of a domain are grey by their format, else 3. Reads the files' headers only."""
     for file in {sample.parts[domain].file for sample in found if domain in sample.parts}:
-        try:
-            with Image.open(file) as picture:
-                if picture.mode not in _GREY:
-                    return 3
-        except UnidentifiedImageError as failure:
-            raise DataError(f"{file} cannot be read as a picture: {failure}") from failure
+        with file.open("rb") as stream:
+            try:
+                with opened(stream) as picture:
+                    if picture.mode not in _GREY:
+                        return 3
+            except (OSError, ValueError) as failure:
+                raise DataError(f"{file} cannot be read as a picture: {failure}") from failure
     return 1
 
 
@@ -119,24 +120,38 @@ def _labels(root: Path, files: Sequence[Path]) -> dict[Path, Label]:
     for file in files:
         for name in {file.name, file.relative_to(root).as_posix()}:
             names.setdefault(name, []).append(file)
-    table = csv.DictReader(io.StringIO(path.read_text("utf-8-sig")))
-    missing = {"file", "class"} - set(table.fieldnames or ())
-    if missing:
-        raise DataError(f"{path} has no column {min(missing)}; its first line must be file,class or file,class,text")
     labels: dict[Path, Label] = {}
-    for row in table:
-        matches = names.get(row["file"], [])
+    for line, row in _rows(path):
+        name, cls = row["file"] or "", row["class"]
+        matches = names.get(name, [])
         if len(matches) != 1:
-            problem = (
-                "names several pictures; give its path"
-                if matches
-                else f"is not a picture here{has(row['file'], names)}"
+            problem = "names several pictures; give its path" if matches else f"is not a picture here{has(name, names)}"
+            raise DataError(f"{path}, line {line}: {name} {problem}")
+        if not cls:
+            raise DataError(f"{path}, line {line}: {name} has no class; fill it in or drop the line")
+        other, _ = labels.setdefault(matches[0], (cls, row.get("text") or None))
+        if other != cls:
+            raise DataError(
+                f"{path}, line {line}: {name} has the class {other} in an earlier line; keep one of the two"
             )
-            raise DataError(f"{path}, line {table.line_num}: {row['file']} {problem}")
-        if not row["class"]:
-            raise DataError(f"{path}, line {table.line_num}: {row['file']} has no class; fill it in or drop the line")
-        labels[matches[0]] = (row["class"], row.get("text") or None)
     return labels
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, str | None]]]:
+    """The lines of labels.csv below its first, with their numbers; DataError for what is no such table."""
+    try:
+        table = csv.DictReader(io.StringIO(path.read_text("utf-8-sig")))
+        missing = {"file", "class"} - set(table.fieldnames or ())
+        if missing:
+            raise DataError(
+                f"{path} has no column {min(missing)}; its first line must be file,class or file,class,text"
+            )
+        for row in table:
+            yield table.line_num, row
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text; save it as UTF-8") from error
+    except csv.Error as error:
+        raise DataError(f"{path} cannot be read as a table: {error}") from error
 
 
 def _label(sample: Found, labels: dict[Path, Label]) -> tuple[str | None, str | None]:
@@ -153,5 +168,6 @@ def _digest(root: Path, files: Sequence[Path]) -> str:
     whole = hashlib.sha256()
     labels = root / LABELS
     for file in [*files, *([labels] if labels.exists() else [])]:
-        whole.update(f"{file.relative_to(root).as_posix()}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
+        name = os.fsencode(file.relative_to(root))  # a file's name need not be UTF-8
+        whole.update(name + b"\0" + hashlib.sha256(file.read_bytes()).digest())
     return whole.hexdigest()

@@ -5,6 +5,7 @@ side-by-side pictures must be asked for. Files are never paired by their place i
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -91,6 +92,9 @@ def _existing(source: Path, there: dict[str, Path], name: str) -> Path:
 def _two_folders(a: Path, b: Path, paired: bool, side: str | None) -> Iterator[Found]:
     """Samples of two folders: one per name that both have, or one per file."""
     files = {"a": _pictures(a), "b": _pictures(b)}
+    for domain, folder in (("a", a), ("b", b)):
+        if side != VALIDATION and not files[domain] and any(files.values()):
+            raise DataError(f"{folder} holds no pictures; read are {', '.join(_ENDINGS)}")
     sided = [side] if side else []
     if not paired:
         for domain, listed in files.items():
@@ -133,4 +137,4 @@ def _key(*names: str) -> str:
     """A key from names: the names where they are plain, else made plain with a hash that keeps different ones apart."""
     whole = "-".join(names)
     plain = re.sub(r"[^A-Za-z0-9_-]", "-", whole)[:60]
-    return whole if plain == whole else f"{plain}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+    return whole if plain == whole else f"{plain}-{hashlib.sha256(os.fsencode(whole)).hexdigest()[:8]}"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FILE = "manifest.parquet"
 FORMAT = 1  # raised when an old reader would misread a new file
+# What pyarrow, JSON and the lines here raise for bytes that no manifest consists of.
+_DAMAGE = (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, OverflowError, MemoryError)
 _HEAD = b"i2i-shards"  # the Parquet metadata key that holds the head as JSON
 
 
@@ -81,17 +83,24 @@ class Manifest:
 
     def __init__(self, store: Store, data: bytes) -> None:
         import pyarrow.parquet as parquet  # slow to import, and not every command needs it
-        from pyarrow import BufferReader, lib
+        from pyarrow import ArrowException, BufferReader
 
         self.uri = store.uri
         self.store = store
         self.sha256 = hashlib.sha256(data).hexdigest()
         try:
-            self._table: pa.Table = parquet.read_table(BufferReader(data), use_threads=False).combine_chunks()
-        except lib.ArrowInvalid as broken:
-            raise DataError(f"{store.uri}/{FILE} is not a manifest: {broken}; build the shards again") from broken
-        self.head = _read_head(store.uri, self._table.schema.metadata or {})
-        self.domains = {name: self._domain(name, shape) for name, shape in sorted(self.head.shapes.items())}
+            # Not read_table: its scanner's threads now and then abort a process that ends soon after.
+            file = parquet.ParquetFile(BufferReader(data), pre_buffer=False, page_checksum_verification=True)
+            table = file.read(use_threads=False)
+            self._table: pa.Table = table.combine_chunks()
+            self._table.validate(full=True)
+            self.head = _read_head(store.uri, self._table.schema.metadata or {})
+            self._check_rows()
+            self.domains = {name: self._domain(name, shape) for name, shape in sorted(self.head.shapes.items())}
+        except DataError:
+            raise
+        except (ArrowException, *_DAMAGE) as broken:
+            raise DataError(f"{store.uri}/{FILE} is not a manifest (damaged?); build the shards again") from broken
 
     @classmethod
     def open(cls, uri: str) -> "Manifest":
@@ -170,6 +179,13 @@ class Manifest:
             index[names[code]][key] = i
         return index
 
+    def _check_rows(self) -> None:
+        """ValueError unless the columns are a manifest's, and name domains and splits that there are."""
+        if [(field.name, field.type) for field in self._table.schema] != list(_columns().items()):
+            raise ValueError("other columns")
+        if not (set(self._names["domain"]) <= set(self.head.shapes) and set(self._names["split"]) <= set(SPLITS)):
+            raise ValueError("unknown domain or split")
+
     def _find(self, domain: str) -> dict[str, int]:
         if domain not in self.domains:
             raise DataError(f"{self.uri} has no domain {domain!r}{has(domain, self.domains)}")
@@ -186,7 +202,24 @@ def manifest_bytes(head: Head, rows: Iterable[Row]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
-    types = {
+    types = _columns()
+    columns = {"cls" if name == "class" else name: type_ for name, type_ in types.items()}
+    listed = list(rows)
+    schema = pa.schema(
+        list(types.items()), metadata={_HEAD: json.dumps({"format": FORMAT, **asdict(head)}, sort_keys=True)}
+    )
+    arrays = [pa.array([getattr(row, name) for row in listed], type_) for name, type_ in columns.items()]
+    sink = pa.BufferOutputStream()
+    table = pa.Table.from_arrays(arrays, schema=schema)
+    parquet.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def _columns() -> dict[str, "pa.DataType"]:
+    """Column name -> type, in the file's order."""
+    import pyarrow as pa
+
+    return {
         "shard": pa.string(),
         "offset": pa.int64(),
         "size": pa.int64(),
@@ -197,15 +230,6 @@ def manifest_bytes(head: Head, rows: Iterable[Row]) -> bytes:
         "split": pa.string(),
         "crc32c": pa.uint32(),
     }
-    columns = {"cls" if name == "class" else name: type_ for name, type_ in types.items()}
-    listed = list(rows)
-    schema = pa.schema(
-        list(types.items()), metadata={_HEAD: json.dumps({"format": FORMAT, **asdict(head)}, sort_keys=True)}
-    )
-    arrays = [pa.array([getattr(row, name) for row in listed], type_) for name, type_ in columns.items()]
-    sink = pa.BufferOutputStream()
-    parquet.write_table(pa.Table.from_arrays(arrays, schema=schema), sink, compression="zstd")
-    return bytes(sink.getvalue().to_pybytes())
 
 
 def _read_head(uri: str, metadata: Mapping[bytes, bytes]) -> Head:
@@ -219,10 +243,17 @@ def _read_head(uri: str, metadata: Mapping[bytes, bytes]) -> Head:
         )
     return Head(
         name=head["name"],
-        shapes={name: (shape[0], shape[1], shape[2]) for name, shape in head["shapes"].items()},
+        shapes={name: _shape(shape) for name, shape in head["shapes"].items()},
         shards={name: Shard(**shard) for name, shard in head["shards"].items()},
         classes=tuple(head["classes"]),
         recipe=head["recipe"],
         notes=tuple(head["notes"]),
         license=head["license"],
     )
+
+
+def _shape(numbers: list[int]) -> tuple[int, int, int]:
+    channels, width, height = numbers
+    if channels not in (1, 3) or not (isinstance(width, int) and isinstance(height, int) and width > 0 < height):
+        raise ValueError(f"no picture has the shape {numbers}")
+    return channels, width, height

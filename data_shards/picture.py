@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image, ImageOps
 
-from data_shards.decode import decode
+from data_shards.decode import decode, opened
 
 Progress = Callable[[int, int], None]  # (done, total) pictures
 _T = TypeVar("_T")
@@ -46,7 +46,7 @@ def encode(image: Image.Image) -> Picture:
 
 def keep(data: bytes, channels: int) -> Picture:
     """A picture file at its own size: the same bytes where a reader can show them as they are, else a PNG of it."""
-    with Image.open(io.BytesIO(data)) as file:
+    with opened(io.BytesIO(data)) as file:
         plain = file.mode == ("L" if channels == 1 else "RGB") and file.getexif().get(_ORIENTATION, 1) == 1
         if plain and file.format in _SUFFIXES and _readable(data):
             return _picture(data, _SUFFIXES[file.format], file)

@@ -48,7 +48,7 @@ class FolderStore:
     """A `Store` in a folder of the local file system. The folder need not exist before the first write."""
 
     def __init__(self, root: str | Path) -> None:
-        self.root = Path(root).expanduser().absolute()
+        self.root = local_folder(Path(root))
         self.uri = str(self.root)
 
     def path(self, path: str) -> Path:
@@ -111,21 +111,40 @@ def open_store(uri: str | Path) -> Store:
 
 
 def local_folder(uri: str | Path) -> Path:
-    """The folder that a plain path or a `file://` address means (`~` is the home folder)."""
+    """The folder that a plain path or a `file://` address means (`~` is the home folder).
+
+    Raises DataError for an address of another kind, and for one that no file system could hold.
+    """
     if isinstance(uri, Path):
-        return uri.expanduser().absolute()
+        return _plain_folder(str(uri))
     if not uri:
         raise DataError("an empty address; give the path of a folder")
     if "://" not in uri:
-        return Path(uri).expanduser().absolute()
-    address = urlsplit(uri)
+        return _plain_folder(uri)
+    try:
+        address = urlsplit(uri)
+    except ValueError as error:
+        raise DataError(f"{uri!r} is no address ({error}); a local path is written file:///path/of/folder") from error
     if address.scheme != "file":
         raise DataError(
             f"{uri}: no {address.scheme}:// in this version, plain directories only; give the path of a folder"
         )
     if address.netloc not in ("", "localhost"):
         raise DataError(f"{uri} names another host, {address.netloc}; a local path is written file:///path/of/folder")
-    return Path(unquote(address.path)).absolute()
+    return _plain_folder(unquote(address.path), home=False)
+
+
+def _plain_folder(path: str, *, home: bool = True) -> Path:
+    """`path` made absolute, with `~` for the home folder where `home`; DataError where no folder can be called so."""
+    try:
+        if b"\0" in os.fsencode(path):
+            raise DataError(f"{path!r} holds a zero byte; give the path of a folder")
+    except UnicodeEncodeError as error:
+        raise DataError(f"{path!r} holds half a character; give the path of a folder") from error
+    try:
+        return (Path(path).expanduser() if home else Path(path)).absolute()
+    except RuntimeError as error:  # `~somebody` without such a user
+        raise DataError(f"{path!r} starts with the home folder of nobody here; give the path of a folder") from error
 
 
 def sync_folder(folder: Path) -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from cluster.run import Data, Every, Run
+from data_shards.store import local_folder
 from orchestrator.data import DataFacts, check_shapes, read_data
 from orchestrator.errors import Refusal, nearest, refuse, show
 from orchestrator.identity import identity_of, sweep_id
@@ -20,9 +20,12 @@ from orchestrator.objective import Objective, find_objective
 from orchestrator.settings import Setting, Settings, canonical_axes, check_settings, preset
 from orchestrator.sizes import Auto, Machine, Sizes, find_sizes, this_machine
 from orchestrator.space import Axis, Choice, grid, sample
+from orchestrator.storage import check_storage
 from orchestrator.sweep import Sweep
 from trainers.system import System
 from trainers.systems.catalog import SYSTEMS
+
+MOST_CHECKED = 1_000  # of the search's hyper settings: enough to meet every choice, quick for any number of trials
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Plan:
     @property
     def storage(self) -> str:
         """The absolute folder of all sweeps; this one's is `<storage>/<id>`."""
-        return str(Path(self.sweep.storage).expanduser().absolute())
+        return str(local_folder(self.sweep.storage))
 
     def params(self, index: int) -> dict[str, Setting]:
         """Axis name -> value for trial `index`: a pure function. Trial 0 is the preset, named on each axis.
@@ -151,6 +154,7 @@ def _checked_plan(sweep: Sweep, file: str, system: type[System], data: DataFacts
     objective = find_objective(system, sweep, axes, data, hyper)
     points, trials, notes = _trials(sweep, system, base, axes)
     identity = identity_of(sweep, data.sha256)
+    check_storage(sweep.storage, sweep_id(identity))
     plan = Plan(
         id=sweep_id(identity),
         identity=identity,
@@ -166,11 +170,28 @@ def _checked_plan(sweep: Sweep, file: str, system: type[System], data: DataFacts
         trials=trials,
         notes=(*notes, *_notes(sweep, data, sizes)),
     )
-    if any(axis.startswith("hyper.") for axis in axes):  # a choice may fit alone and not beside another one
-        for index in range(1, trials):
-            settings = plan.settings(plan.params(index))
-            check_shapes(system, shapes, system.Hyper(**settings.hyper), searched=True)
+    for params in _hyper_params(plan):  # a choice may fit alone and not beside another one
+        check_shapes(system, shapes, system.Hyper(**plan.settings(params).hyper), searched=True)
     return plan
+
+
+def _hyper_params(plan: Plan) -> list[dict[str, Setting]]:
+    """The first MOST_CHECKED different values that the trials have on the searched axes of `hyper`."""
+    axes = {name: axis for name, axis in plan.axes.items() if name.startswith("hyper.")}
+    different: dict[str, dict[str, Setting]] = {}
+    most = min(
+        MOST_CHECKED, math.prod(len(a.options) if isinstance(a, Choice) else MOST_CHECKED for a in axes.values())
+    )
+    if not axes:
+        return []
+    for index in range(1, plan.trials):
+        # Drawn for these axes alone: a draw depends on its own axis, and every other one would only cost time.
+        point = plan.points[index - 1] if plan.points else sample(axes, plan.sweep.seed, index)
+        params = {name: point[name] for name in axes}
+        different.setdefault(repr(params), params)
+        if len(different) == most:
+            break
+    return list(different.values())
 
 
 def _trials(
@@ -201,7 +222,8 @@ def _trials(
         combinations = grid(choices)
     except ValueError as error:
         raise Refusal(str(error), path="search") from error
-    points = tuple(point for point in combinations if base.with_values(system, point) != base)
+    held = {name: base.value(system, name) for name in choices}  # None, so no point's, where a group's terms differ
+    points = tuple(point for point in combinations if point != held)
     notes = [] if len(points) == len(combinations) else ["the grid's point that equals the preset is trial 0"]
     if "trials" in sweep.model_fields_set and sweep.trials != len(points) + 1:
         notes.append(f"a grid ignores trials: {sweep.trials}; it has {len(points) + 1} with the preset")

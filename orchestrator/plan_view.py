@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from rich.console import Console
@@ -15,11 +16,19 @@ from orchestrator.tables import cell, facts, table
 from trainers.settings import aliases, effective
 
 SETTINGS = ("weights.", "hyper.", "balance.")
-TRIALS_SHOWN = 20  # rows of the table of trials; `-o json` has them all
+TRIALS_SHOWN = 20  # rows of the table of trials
+TRIALS_LISTED = 1_000  # trials of `-o json`
+MOST_PIXELS = 5 * 10**8  # of a batch in one domain; beyond this not even one step could be waited for
+BYTES_PER_PIXEL = 4 * 64  # of a usual network's first layer
+
+Measured = Estimate | str | None  # what a step costs here, or why nobody knows, or None for a question not asked
 
 
-def describe(plan: Plan, estimate: Estimate | None = None) -> dict[str, Any]:
-    """Everything about `plan` as JSON-able values; the tables show a part of it. `estimate`: what a step costs here."""
+def describe(plan: Plan, estimate: Measured = None) -> dict[str, Any]:
+    """Everything about `plan` as JSON-able values, with the first TRIALS_LISTED trials; the tables show a part of it.
+
+    `estimate`: what `estimate_of` said, or None.
+    """
     sweep, sizes, data, system = plan.sweep, plan.sizes, plan.data, plan.system
     asha, resources = sweep.scheduler.asha, sweep.resources
     return {
@@ -59,7 +68,8 @@ def describe(plan: Plan, estimate: Estimate | None = None) -> dict[str, Any]:
         "searcher": sweep.searcher,
         "scheduler": {"asha": {"grace": asha.grace, "reduction": asha.reduction}} if asha else "none",
         "objective": {"metric": plan.objective.metric, "mode": plan.objective.mode},
-        "trials": [plan.params(index) for index in range(plan.trials)],
+        "trials": [plan.params(index) for index in range(min(plan.trials, TRIALS_LISTED))],
+        "trial_count": plan.trials,
         "resources": {
             "workers": resources.workers,
             "cpus_per_worker": resources.cpus_per_worker,
@@ -69,19 +79,31 @@ def describe(plan: Plan, estimate: Estimate | None = None) -> dict[str, Any]:
         },
         "budget": {"failures": sweep.budget.failures, "wall_seconds": sweep.budget.wall},
         "auto": dict(sizes.autos),
-        "estimate": _estimate(plan, estimate),
-        "notes": list(plan.notes),
+        "estimate": _estimate(plan, estimate) if isinstance(estimate, Estimate) else None,
+        "notes": [*plan.notes, *([estimate] if isinstance(estimate, str) else [])],
     }
 
 
-def estimate_of(plan: Plan) -> Estimate | None:
-    """What a step of the preset costs on this machine's CPU; None where the trials would run on GPUs."""
+def estimate_of(plan: Plan) -> Measured:
+    """What a step of the preset costs on this machine's CPU; None where the trials would run on GPUs.
+
+    A note instead where a step is too large for this machine.
+    """
     if plan.sizes.gpus_per_worker:
         return None
-    return measure(plan.run(0, plan.params(0)), plan.data.shapes(plan.sweep.data.image))
+    side, sizes = plan.sweep.data.image, plan.sizes
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    needed = side**2 * (sizes.batch // sizes.replicas) * BYTES_PER_PIXEL  # replicas take their turn
+    if side**2 * sizes.batch > MOST_PIXELS or needed > memory:
+        return f"no estimate: a step on {sizes.batch} pictures of {side} x {side} pixels is too much to try here"
+    try:
+        return measure(plan.run(0, plan.params(0)), plan.data.shapes(side))
+    except (MemoryError, RuntimeError) as error:  # torch says RuntimeError for memory it cannot have
+        reason = str(error).strip() or "not enough memory"
+        return f"no estimate: a step could not be taken here: {reason.splitlines()[0]}"
 
 
-def print_plan(plan: Plan, console: Console, estimate: Estimate | None = None) -> None:
+def print_plan(plan: Plan, console: Console, estimate: Measured = None) -> None:
     """Print `plan` for people."""
     told = describe(plan, estimate)
     console.print(_summary(told))
@@ -94,7 +116,8 @@ def print_plan(plan: Plan, console: Console, estimate: Estimate | None = None) -
         shown[0] = {name: _or_published(value) for name, value in shown[0].items()}
         console.print(table("Trials (0 is the preset)", shown))
         if plan.trials > TRIALS_SHOWN:
-            console.print(f"... and {plan.trials - TRIALS_SHOWN} more (-o json lists them)")
+            listed = "them" if plan.trials <= TRIALS_LISTED else f"the first {TRIALS_LISTED:,}"
+            console.print(f"... and {plan.trials - TRIALS_SHOWN} more (-o json lists {listed})")
     for note in told["notes"]:
         console.print(f"note: {note}", style="yellow", markup=False, highlight=False)
 
@@ -103,7 +126,7 @@ def _summary(told: dict[str, Any]) -> Table:
     """The plan's facts, a line each."""
     data, training, resources, objective = told["data"], told["training"], told["resources"], told["objective"]
     side, every = data["image"], training["every"]
-    trials = len(told["trials"])
+    trials = told["trial_count"]
     train = ", ".join(f"{source} {count}" for source, count in data["train"].items())
     validation = ", ".join(f"{domain} {count}" for domain, count in data["validation"].items())
     asha = told["scheduler"]["asha"] if told["scheduler"] != "none" else None
@@ -140,10 +163,8 @@ def _summary(told: dict[str, Any]) -> Table:
     return facts({name: line for name, line in lines.items() if line})
 
 
-def _estimate(plan: Plan, measured: Estimate | None) -> dict[str, Any] | None:
+def _estimate(plan: Plan, measured: Estimate) -> dict[str, Any]:
     """What the whole sweep takes if no trial is stopped early, from the cost of a step on one worker."""
-    if measured is None:
-        return None
     workers, concurrency = plan.sweep.resources.workers, max(1, plan.sizes.concurrency)
     rounds = -(-plan.trials // concurrency)
     return {

@@ -20,6 +20,8 @@ SIZE_UNITS = {
     **{f"{letter}ib": 1024**power for power, letter in enumerate("kmgt", start=1)},
 }
 LARGEST_COUNT = 10**12  # far beyond any training, well inside every integer type downstream
+LARGEST_SIZE = 10**15  # bytes; no machine has as much memory
+LONGEST_TIME = 36_500 * 86_400  # seconds: a hundred years
 
 
 def plain_number(value: object) -> float | None:
@@ -33,14 +35,17 @@ def plain_number(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def read_count(value: object) -> int:
-    """A whole number of at least 1: `20000`, `20_000`, `2e4` or `20k`."""
-    number = plain_number(value)
+def read_count(value: object, maximum: int = LARGEST_COUNT) -> int:
+    """A whole number from 1 to `maximum`: `20000`, `20_000`, `2e4` or `20k`."""
+    # A number of hundreds of digits is no float, and need not be one to be too large.
+    number = value if isinstance(value, int) and not isinstance(value, bool) else plain_number(value)
     if number is None and isinstance(value, str):
         match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([km])", value.strip().casefold())
         # Rounding undoes the binary fraction: 1.1k is 1100.0000000000001 before it.
         number = round(float(match[1]) * COUNT_UNITS[match[2]], 6) if match else None
-    if number is None or number != int(number) or not 1 <= number <= LARGEST_COUNT:
+    if number is not None and number > maximum:
+        raise ValueError(f"must be at most {maximum}, not {show(value)}")
+    if number is None or number != int(number) or number < 1:
         raise ValueError(f"must be a whole number of at least 1 (such as 20_000 or 20k), not {show(value)}")
     return int(number)
 
@@ -62,8 +67,10 @@ def read_duration(value: object) -> float:
     if not re.fullmatch(r"(?:[0-9]+(?:\.[0-9]+)? *[smhd] *)+", text):
         raise ValueError(f"must be a time with its unit (such as 45m, 6h or 1h30m), not {show(value)}")
     seconds = sum(float(n) * TIME_UNITS[unit] for n, unit in re.findall(r"([0-9.]+) *([smhd])", text))
-    if not 0 < seconds < math.inf:
+    if seconds <= 0:
         raise ValueError(f"must be longer than 0 s, not {show(value)}")
+    if seconds > LONGEST_TIME:
+        raise ValueError(f"must be at most {duration_text(LONGEST_TIME)}, not {show(value)}")
     return seconds
 
 
@@ -72,7 +79,10 @@ def read_size(value: object) -> int:
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) *([kmgt]?i?b)", str(value).strip().casefold())
     if not isinstance(value, str) or not match or match[2] not in SIZE_UNITS:
         raise ValueError(f"must be a size with its unit (such as 500MB or 4GiB), not {show(value)}")
-    return int(float(match[1]) * SIZE_UNITS[match[2]])
+    size = float(match[1]) * SIZE_UNITS[match[2]]
+    if size > LARGEST_SIZE:
+        raise ValueError(f"must be at most {size_text(LARGEST_SIZE)}, not {show(value)}")
+    return int(size)
 
 
 def duration_text(seconds: float) -> str:

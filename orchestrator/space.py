@@ -145,15 +145,15 @@ def spell_axis(axis: Axis) -> dict[str, list[Scalar]]:
 def _choice(values: list[object]) -> Choice:
     if not values:
         raise ValueError("choice must name at least one value")
-    options: list[Scalar] = []
+    options: dict[tuple[bool, Scalar], Scalar] = {}
     for value in values:
         if not isinstance(value, bool | int | float | str) or (isinstance(value, float) and not math.isfinite(value)):
             raise ValueError(f"choice must hold numbers, words, true or false, not {show(value)}")
-        # True == 1 in Python, but not in a sweep.
-        if any(value == other and isinstance(value, bool) == isinstance(other, bool) for other in options):
+        kind = (isinstance(value, bool), value)  # True == 1 in Python, but not in a sweep
+        if kind in options:
             raise ValueError(f"choice names {show(value)} twice")
-        options.append(value)
-    return Choice(tuple(options))
+        options[kind] = value
+    return Choice(tuple(options.values()))
 
 
 def _range(kind: str, values: list[object]) -> Axis:

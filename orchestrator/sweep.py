@@ -23,8 +23,8 @@ from orchestrator.errors import refuse, show
 from orchestrator.fields import check_fields, fields_schema
 from orchestrator.sweep_errors import refusals
 from orchestrator.values import (
+    BatchOrAuto,
     Bytes,
-    Count,
     CountOrAuto,
     Cpus,
     GpusOrAuto,
@@ -38,7 +38,11 @@ from orchestrator.values import (
     Setting,
     Share,
     Shown,
+    Side,
+    Steps,
     Storage,
+    Threads,
+    Trials,
     Tries,
     Weight,
 )
@@ -71,9 +75,9 @@ class DataPart(Part):
     uri: str = Field(
         description="Folder of the data set: shards and manifest, as `i2i-cluster shards build` makes them."
     )
-    image: Count = Field(description="Side of the square training images in pixels.")
-    batch: CountOrAuto = Field(
-        default="auto", description="Samples a step, over all workers; auto: one for each replica."
+    image: Side = Field(description="Side of the square training images in pixels, at most 8192.")
+    batch: BatchOrAuto = Field(
+        default="auto", description="Samples a step, over all workers, at most 65,536; auto: one for each replica."
     )
     replicas: PowerOrAuto = Field(
         default="auto",
@@ -100,7 +104,7 @@ class Asha(Part):
 
     grace: Share = Field(default=0.15, description="Share of `steps`, above 0 and at most 1, that every trial may run.")
     reduction: Reduction = Field(
-        default=3.0, description="About one trial in this many goes on at each decision; above 1."
+        default=3.0, description="About one trial in this many goes on at each decision; at least 1.1."
     )
 
 
@@ -135,11 +139,11 @@ class Resources(Part):
     """What one trial runs on."""
 
     workers: Power = Field(default=1, description="Processes of a trial, a power of two that divides `data.replicas`.")
-    cpus_per_worker: Cpus = Field(default=1.0, description="CPUs of a worker; fractions share one CPU.")
+    cpus_per_worker: Cpus = Field(default=1.0, description="CPUs of a worker, at least 0.001; fractions share one CPU.")
     gpus_per_worker: GpusOrAuto = Field(
         default="auto", description="GPUs of a worker; auto: 1 where the machine has enough, or 0."
     )
-    threads: Count = Field(
+    threads: Threads = Field(
         default=1, description="Torch threads of a worker; part of what makes results the same to the bit."
     )
 
@@ -163,7 +167,7 @@ class Sweep(Part):
     )
     system: str = Field(description="The method to train; `i2i-cluster systems` lists them.")
     data: DataPart = Field(description="What is read.")
-    steps: Count = Field(description="Length of a training in steps, such as 20_000 or 20k.")
+    steps: Steps = Field(description="Length of a training in steps, such as 20_000 or 20k; at most 10**9.")
     seed: Seed = Field(default=0, description="Decides initial weights, order of samples, augmentation and search.")
     weights: dict[str, Weight] = Field(
         default={}, description="Loss weights by term, group or the paper's symbol; others keep the preset."
@@ -173,7 +177,9 @@ class Sweep(Part):
     search: dict[str, SearchAxis] = Field(
         default={}, description="What to search: weights.X, hyper.X or balance.X with a distribution."
     )
-    trials: Count = Field(default=1, description="Trainings, the preset included; a grid has its own number.")
+    trials: Trials = Field(
+        default=1, description="Trainings, the preset included, at most 100,000; a grid has its own number."
+    )
     searcher: Literal["grid", "random"] = Field(default="random", description="How settings are proposed.")
     scheduler: Annotated[
         Scheduler, BeforeValidator(_scheduler, json_schema_input_type=Scheduler | Literal["none", "asha"])

@@ -44,6 +44,15 @@ def _or_auto(read: Read) -> Read:
     return read_or_auto
 
 
+def _up_to(maximum: int) -> Read:
+    """A count from 1 to `maximum`."""
+
+    def read(value: object) -> int:
+        return quantities.read_count(value, maximum)
+
+    return read
+
+
 def _at_least(minimum: float, *, above: bool = False, maximum: float | None = None) -> Read:
     def read(value: object) -> float:
         number = quantities.read_number(value, minimum, above=above)
@@ -111,7 +120,13 @@ _AXIS_SCHEMA = {
 }
 
 Auto = Literal["auto"]
-Count = Annotated[int, _written(quantities.read_count, _WholeNumber | _CountText)]
+Side = Annotated[int, _written(_up_to(8_192), Annotated[int, Field(ge=1, le=8_192)] | _CountText)]
+BatchOrAuto = Annotated[
+    int | Auto, _written(_or_auto(_up_to(65_536)), Annotated[int, Field(ge=1, le=65_536)] | _CountText | Auto)
+]
+Steps = Annotated[int, _written(_up_to(10**9), Annotated[int, Field(ge=1, le=10**9)] | _CountText)]
+Trials = Annotated[int, _written(_up_to(100_000), Annotated[int, Field(ge=1, le=100_000)] | _CountText)]
+Threads = Annotated[int, _written(_up_to(1_024), Annotated[int, Field(ge=1, le=1_024)])]
 CountOrAuto = Annotated[int | Auto, _written(_or_auto(quantities.read_count), _WholeNumber | _CountText | Auto)]
 Power = Annotated[int, _written(_power_of_two, _WholeNumber)]
 PowerOrAuto = Annotated[int | Auto, _written(_or_auto(_power_of_two), _WholeNumber | Auto)]
@@ -123,8 +138,8 @@ Weight = Annotated[float, _written(_weight, Annotated[float, Field(ge=0)])]
 Setting = Annotated[Scalar | None, _written(_setting, bool | int | float | str | None)]
 Storage = Annotated[str, _written(_storage, str)]
 Share = Annotated[float, _written(_at_least(0, above=True, maximum=1), Annotated[float, Field(gt=0, le=1)])]
-Reduction = Annotated[float, _written(_at_least(1, above=True), Annotated[float, Field(gt=1)])]
+Reduction = Annotated[float, _written(_at_least(1.1), Annotated[float, Field(ge=1.1)])]
 Jitter = Annotated[float, _written(_at_least(1, maximum=2), Annotated[float, Field(ge=1, le=2)])]
-Cpus = Annotated[float, _written(_at_least(0, above=True), Annotated[float, Field(gt=0)])]
+Cpus = Annotated[float, _written(_at_least(0.001), Annotated[float, Field(ge=0.001)])]
 GpusOrAuto = Annotated[float | Auto, _written(_or_auto(_at_least(0)), Annotated[float, Field(ge=0)] | Auto)]
 SearchAxis = Annotated[Axis, PlainValidator(read_axis), Shown(_AXIS_SCHEMA)]

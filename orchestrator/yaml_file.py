@@ -15,7 +15,9 @@ import yaml
 from orchestrator.errors import Refusal, nearest, show
 
 TAG = "tag:yaml.org,2002:"
+MOST_VALUES = 100_000  # in a file, with every alias written out
 DIGITS = r"[0-9]+(?:_[0-9]+)*"
+LONGEST_HEX = 1_000  # characters
 # In this order: a scalar takes the first kind that matches it, so whole numbers come before numbers.
 KINDS = {
     "null": re.compile(r"(?:~|null|Null|NULL|)\Z"),
@@ -46,21 +48,26 @@ def read_yaml(path: Path) -> dict[str, object]:
 def parse_yaml(text: str, file: str) -> dict[str, object]:
     """The mapping that `text` spells, `file` in refusals. Raises Refusal like `read_yaml`."""
     try:
-        root = yaml.compose(text, Loader=_Loader)
+        root = _compose(text, file)
+        if root is None:
+            raise Refusal("the file is empty", file=file)
+        if not isinstance(root, yaml.MappingNode):
+            raise Refusal("must hold `key: value` lines at its top level, not a list or a single value", file=file)
+        return _Values(file).mapping(root, "", ())
+    except RecursionError as error:  # brackets within brackets, or a chain of aliases
+        raise Refusal("not valid YAML for a sweep: nested too deeply", file=file) from error
+
+
+def _compose(text: str, file: str) -> yaml.Node | None:
+    """The file's structure; None for one without content."""
+    try:
+        return yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         raise Refusal(_syntax_problem(error), file=file) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise Refusal(
-            f"not valid YAML: line {line} holds the control character {error.character:#x}", file=file
-        ) from error
-    except RecursionError as error:
-        raise Refusal("not valid YAML for a sweep: nested too deeply", file=file) from error
-    if root is None:
-        raise Refusal("the file is empty", file=file)
-    if not isinstance(root, yaml.MappingNode):
-        raise Refusal("must hold `key: value` lines at its top level, not a list or a single value", file=file)
-    return _mapping(root, file, "", ())
+        problem = f"not valid YAML: line {line} holds the control character {error.character:#x}"
+        raise Refusal(problem, file=file) from error
 
 
 def _read_text(path: Path) -> str:
@@ -85,36 +92,51 @@ def _syntax_problem(error: yaml.MarkedYAMLError) -> str:
     return f"not valid YAML: {where}{error.problem or error.context}"
 
 
-def _mapping(node: yaml.MappingNode, file: str, path: str, above: tuple[yaml.Node, ...]) -> dict[str, object]:
-    values: dict[str, object] = {}
-    lines: dict[str, int] = {}
-    for key_node, value_node in node.value:
-        line = key_node.start_mark.line + 1
-        if not isinstance(key_node, yaml.ScalarNode):
-            raise Refusal(f"line {line}: a key must be a single word, not a list or a mapping", file=file, path=path)
-        key = key_node.value
-        inner = f"{path}.{key}" if path else key
-        if key in lines:
-            raise Refusal(f"key given twice, in line {lines[key]} and in line {line}", file=file, path=inner, value=key)
-        lines[key] = line
-        values[key] = _value(value_node, file, inner, (*above, node))
-    return values
+class _Values:
+    """Turns the nodes of one file into values, and counts them: ten lines of aliases can stand for a billion."""
 
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._left = MOST_VALUES
 
-def _value(node: yaml.Node, file: str, path: str, above: tuple[yaml.Node, ...]) -> object:
-    if any(node is outer for outer in above):
-        raise Refusal("an alias that contains itself", file=file, path=path)
-    if isinstance(node, yaml.MappingNode) and node.tag == f"{TAG}map":
-        return _mapping(node, file, path, above)
-    if isinstance(node, yaml.SequenceNode) and node.tag == f"{TAG}seq":
-        return [_value(item, file, f"{path}.{i}", (*above, node)) for i, item in enumerate(node.value)]
-    if isinstance(node, yaml.ScalarNode):
-        try:
-            return _scalar(node.tag.removeprefix(TAG), node.value)
-        except ValueError as error:  # `!!int` before text, a tag nobody defined, or a number of thousands of digits
-            problem = f"cannot be read as {node.tag.removeprefix(TAG)}: {show(node.value)}"
-            raise Refusal(problem, file=file, path=path, value=node.value) from error
-    raise Refusal(f"unknown tag {show(node.tag)}", file=file, path=path)
+    def mapping(self, node: yaml.MappingNode, path: str, above: tuple[yaml.Node, ...]) -> dict[str, object]:
+        """The values of a mapping at the dotted `path`, inside the nodes `above`."""
+        values: dict[str, object] = {}
+        lines: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                problem = f"line {line}: a key must be a single word, not a list or a mapping"
+                raise Refusal(problem, file=self._file, path=path)
+            key = key_node.value
+            inner = f"{path}.{key}" if path else key
+            if key in lines:
+                problem = f"key given twice, in line {lines[key]} and in line {line}"
+                raise Refusal(problem, file=self._file, path=inner, value=key)
+            lines[key] = line
+            values[key] = self._value(value_node, inner, (*above, node))
+        return values
+
+    def _value(self, node: yaml.Node, path: str, above: tuple[yaml.Node, ...]) -> object:
+        if any(node is outer for outer in above):
+            raise Refusal("an alias that contains itself", file=self._file, path=path)
+        # A long text counts for more: repeated by aliases, it would fill the memory once it is shown.
+        self._left -= 1 + (len(node.value) // 1000 if isinstance(node, yaml.ScalarNode) else 0)
+        if self._left < 0:
+            raise Refusal(
+                f"more than {MOST_VALUES:,} values, aliases written out: no sweep has as many", file=self._file
+            )
+        if isinstance(node, yaml.MappingNode) and node.tag == f"{TAG}map":
+            return self.mapping(node, path, above)
+        if isinstance(node, yaml.SequenceNode) and node.tag == f"{TAG}seq":
+            return [self._value(item, f"{path}.{i}", (*above, node)) for i, item in enumerate(node.value)]
+        if isinstance(node, yaml.ScalarNode):
+            try:
+                return _scalar(node.tag.removeprefix(TAG), node.value)
+            except ValueError as error:  # `!!int` before text, a tag nobody defined, or a number of thousands of digits
+                problem = f"cannot be read as {node.tag.removeprefix(TAG)}: {show(node.value)}"
+                raise Refusal(problem, file=self._file, path=path, value=node.value) from error
+        raise Refusal(f"unknown tag {show(node.tag)}", file=self._file, path=path)
 
 
 def _scalar(kind: str, text: str) -> object:
@@ -127,5 +149,7 @@ def _scalar(kind: str, text: str) -> object:
     if kind == "bool":
         return text.casefold() == "true"
     if kind == "int":
+        if "x" in text and len(text) > LONGEST_HEX:  # Python refuses long decimal numbers by itself
+            raise ValueError(kind)
         return int(text, 16) if "x" in text else int(text)
     return float(re.sub(r"\.(inf|nan)", r"\1", text.casefold()))  # Python spells YAML's .inf without the dot

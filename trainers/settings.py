@@ -107,7 +107,7 @@ class Balance:
     lr_ratio: float | None = setting(
         None, "critic learning rate / generator learning rate; empty: the preset's own ratio", minimum=0.0
     )
-    critic_turns: int = setting(1, "moves of a critic for each step", minimum=1)
+    critic_turns: int = setting(1, "moves of a critic for each step", minimum=1, maximum=100)
     target_accuracy: float | None = setting(
         None, "a critic rests while its running accuracy is above this; empty: never", minimum=0.5, maximum=1.0
     )

@@ -43,7 +43,7 @@ def test_results_are_complete(undisturbed):
     assert best["value"] == max(trial["metrics"]["eval/ssim"] for trial in found["trials"])
     with Image.open(best["grid"]) as grid:
         assert grid.height > 3 * 96, "input, output and truth"
-    columns = parquet.read_table(undisturbed.storage / found["id"] / "results.parquet").to_pylist()
+    columns = parquet.ParquetFile(undisturbed.storage / found["id"] / "results.parquet").read().to_pylist()
     assert [row["eval/ssim"] for row in columns] == [trial["metrics"]["eval/ssim"] for trial in found["trials"]]
 
 
@@ -154,8 +154,6 @@ def test_a_killed_driver_comes_back_to_the_same_bytes(undisturbed, desk, shards)
         os.kill(driver.pid, signal.SIGKILL)
         driver.wait()
     finished = ended(desk.records())
-    _, alive = psutil.wait_procs(children, timeout=100)  # Ray's agents look for their server for a minute
-    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE], "nothing is left behind"
     assert desk.results()["state"] == "interrupted"
 
     resumed = desk.run("submit", "sweep.yaml")
@@ -172,6 +170,8 @@ def test_a_killed_driver_comes_back_to_the_same_bytes(undisturbed, desk, shards)
     assert [t["metrics"]["eval/ssim"] for t in desk.results()["trials"]] == [
         t["metrics"]["eval/ssim"] for t in undisturbed.results()["trials"]
     ]
+    _, alive = psutil.wait_procs(children, timeout=100)  # Ray's agents look for their server for a minute
+    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE], "nothing is left behind"
 
 
 def test_ctrl_c_saves_and_the_same_command_goes_on(undisturbed, desk, shards):

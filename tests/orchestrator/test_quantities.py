@@ -29,7 +29,9 @@ def test_sizes(written, size):
     assert read_size(written) == size
 
 
-@pytest.mark.parametrize("value", [0, -1, 1.5, True, None, "many", "1.5", "0.0001k", [1], 1e13, float("nan"), "20_000"])
+@pytest.mark.parametrize(
+    "value", [0, -1, 1.5, True, None, "many", "1.5", "0.0001k", [1], float("inf"), float("nan"), "20_000"]
+)
 def test_what_is_no_count(value):
     with pytest.raises(ValueError, match="must be a whole number of at least 1"):
         read_count(value)
@@ -66,3 +68,16 @@ def test_a_duration_is_written_as_it_would_be_read(seconds):
 @given(st.integers(1, 10**14))
 def test_a_size_is_written_as_it_would_be_read(size):
     assert read_size(size_text(size)) == pytest.approx(size, rel=0.01)
+
+
+@pytest.mark.parametrize("value", [1e13, 10**400, "9" * 400 + "k"])
+def test_a_count_beyond_the_largest_is_told_with_it(value):
+    with pytest.raises(ValueError, match=r"must be at most 100, not .{1,62}$"):
+        read_count(value, 100)
+
+
+def test_sizes_and_times_have_a_top():
+    with pytest.raises(ValueError, match="must be at most 1000TB, not '9999"):
+        read_size("9" * 400 + "TB")
+    with pytest.raises(ValueError, match="must be at most 36500d, not '9999"):
+        read_duration("9" * 400 + "d")

@@ -104,7 +104,7 @@ def test_a_scheduler_may_be_named_by_one_word(word, has):
         ),
         ("scheduler: {asha: {grace: 0}}", "scheduler.asha.grace: must be greater than 0, not 0"),
         ("scheduler: {asha: {grace: 15}}", "scheduler.asha.grace: must be at most 1, not 15"),
-        ("scheduler: {asha: {reduction: 1}}", "scheduler.asha.reduction: must be greater than 1, not 1"),
+        ("scheduler: {asha: {reduction: 1}}", "scheduler.asha.reduction: must be at least 1.1, not 1"),
         ("scheduler: pbt", "scheduler: must be none or {asha: {grace: 0.15, reduction: 3}}, not 'pbt'"),
         ("resources: {workers: 3}", "resources.workers: must be a power of two, not 3; nearest: 2 or 4"),
         ("resources: {workers: auto}", "resources.workers: must be a whole number of at least 1"),

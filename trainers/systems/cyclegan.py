@@ -36,12 +36,12 @@ from trainers.system import Adam, Move, Player, Replica, Shapes, System
 class CycleGANHyper:
     """CycleGAN's settings with the published defaults."""
 
-    width: int = setting(64, "channels of the generators' first layer", minimum=1)
-    blocks: int | None = setting(None, "residual blocks; empty: 6 up to 128 pixels, 9 above", minimum=1)
+    width: int = setting(64, "channels of the generators' first layer", minimum=1, maximum=4096)
+    blocks: int | None = setting(None, "residual blocks; empty: 6 up to 128 pixels, 9 above", minimum=1, maximum=64)
     critic: str = setting(
         "patch70", "the critics, by their receptive field in pixels", choices=tuple(patch.STRIDED_LAYERS)
     )
-    critic_width: int = setting(64, "channels of the critics' first layer", minimum=1)
+    critic_width: int = setting(64, "channels of the critics' first layer", minimum=1, maximum=4096)
     gan: str = setting("lsgan", "adversarial criterion", choices=tuple(CRITERIA))
     identity: bool = setting(True, "whether the identity terms exist; they need equal channels on both sides")
     pool: int = setting(50, "generated images kept per domain, over all replicas; 0: off", minimum=0)

@@ -39,7 +39,7 @@ class Pix2PixHyper:
     """pix2pix's settings with the published defaults."""
 
     generator: str = setting("unet", "the generator: with skips, or a plain encoder-decoder", choices=tuple(GENERATORS))
-    width: int = setting(64, "channels of the generator's first layer", minimum=1)
+    width: int = setting(64, "channels of the generator's first layer", minimum=1, maximum=4096)
     levels: int | None = setting(
         None, "halvings in the generator; empty: as many as come out even, at most 8", minimum=3
     )
@@ -48,7 +48,7 @@ class Pix2PixHyper:
     critic: str = setting(
         "patch70", "the critic, by its receptive field in pixels", choices=tuple(patch.STRIDED_LAYERS)
     )
-    critic_width: int = setting(64, "channels of the critic's first layer", minimum=1)
+    critic_width: int = setting(64, "channels of the critic's first layer", minimum=1, maximum=4096)
     conditional: bool = setting(True, "the critic sees the input beside the picture (cGAN), or the picture alone (GAN)")
     gan: str = setting("vanilla", "adversarial criterion", choices=tuple(CRITERIA))
     lr: float = setting(2e-4, "learning rate of Adam", minimum=0.0)
