@@ -112,7 +112,7 @@ def test_manifests_that_cannot_be_read_say_why(negatives: Manifest, tmp_path: Pa
     (tmp_path / FILE).write_bytes(b"not parquet")
     with pytest.raises(DataError, match="is not a manifest"):
         Manifest.open(str(tmp_path))
-    table = parquet.read_table(f"{negatives.uri}/{FILE}")
+    table = parquet.ParquetFile(f"{negatives.uri}/{FILE}").read()
     head = table.schema.metadata[b"i2i-shards"].replace(b'"format": 1', b'"format": 2')
     parquet.write_table(table.replace_schema_metadata({b"i2i-shards": head}), tmp_path / FILE)
     with pytest.raises(DataError, match="has format 2, this version reads up to 1; use the newer i2i-cluster"):
