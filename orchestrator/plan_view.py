@@ -179,7 +179,8 @@ def _estimate_text(told: dict[str, Any] | None) -> str:
     if told is None:
         return ""
     return (
-        f"at most about {duration_text(max(1.0, round(told['seconds'])))} here, at {told['seconds_per_step']:.3g} s a step; "
+        f"about {duration_text(max(1.0, round(told['seconds'])))} of training here if no trial is stopped, "
+        f"at {told['seconds_per_step']:.3g} s a step; "
         f"{told['parameters'] / 1e6:.3g} M parameters, {size_text(told['checkpoint_bytes'])} a checkpoint"
     )
 

@@ -41,7 +41,8 @@ axis and the number 7 alone: adding an axis or a trial leaves the others as they
 ## Objective
 
 An evaluation score, or a raw term (`loss/<term>`) that no searched weight acts on. The weighted loss is refused, since the smallest
-weights would win; so is a score that measures the term whose weight is searched (`eval/cycle` with `weights.cyc`).
+weights would win; so is a score that is the validation value of a term whose weight is searched (`eval/cycle` with `weights.cyc`):
+the largest weight would win. Scores against a truth that training does not see (`eval/ssim`, `eval/l1` ...) may always judge.
 
 ## What makes a sweep the same sweep
 

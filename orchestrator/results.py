@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -66,9 +67,12 @@ def find_sweep(wanted: str, storage: Path) -> FoundSweep:
     for log in logs:
         with suppress(UnreadableLog):  # `list` tells of it; here it only cannot be the one that is meant
             sweeps.append(open_sweep(root, log.parent.name))
-    for sweep in sweeps:
-        if wanted in (sweep.state.id, sweep.state.name):
-            return sweep
+    meant = [sweep for sweep in sweeps if sweep.state.name == wanted]
+    if meant:
+        if len(meant) > 1:
+            older = ", ".join(sweep.state.id for sweep in meant[1:])
+            print(f"{wanted} is {meant[0].state.id}, the newest sweep of that name; older: {older}", file=sys.stderr)
+        return meant[0]
     names = [sweep.state.name or sweep.state.id for sweep in sweeps]
     near = nearest(wanted, [*names, *(sweep.state.id for sweep in sweeps)])
     if not sweeps:

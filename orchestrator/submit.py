@@ -69,12 +69,20 @@ def show_outcome(plan: Plan, console: Console) -> None:
     if best is None:
         print("no trial has been evaluated yet")
         return
-    words = {"done": "done", "failed": "every trial failed", "stopped": "stopped by its budget"}
+    words = {
+        "done": "done",
+        "failed": "every trial failed",
+        "stopped": "out of time; submit the same file again to go on",
+    }
     state = words.get(found.state.state, "interrupted: submit the same file again to go on")
     print(f"sweep {plan.sweep.name} ({plan.id}): {state}")
     row = next(row for row in leaderboard(found) if str(row["trial"]).split()[0] == str(best.index))
     if best.index == 0:
-        print("best: trial 0, the paper's preset: the search did not beat it")
+        compared = sum(bool(trial.history) for trial in found.state.trials.values()) > 1
+        print(
+            "best: trial 0, the preset"
+            + (": the search did not beat it" if compared else "; nothing to compare it with")
+        )
     else:
         settings = ", ".join(f"{name} {cell(value)}" for name, value in best.params.items())
         print(

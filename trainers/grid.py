@@ -20,7 +20,9 @@ def draw_grid(stages: Stages, title: str, footer: str) -> bytes:
     side = max(tile.width for row in tiles.values() for tile in row)
     most = max(len(row) for row in tiles.values())
     height = LINE + len(tiles) * (LINE + side + GAP) + (LINE if footer else 0)
-    canvas = Image.new("RGB", (GAP + most * (side + GAP), height), "white")
+    text = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    wide = 2 * GAP + round(max(text.textlength(title), text.textlength(footer)))  # an attribution is never cut
+    canvas = Image.new("RGB", (max(wide, GAP + most * (side + GAP)), height), "white")
     pen = ImageDraw.Draw(canvas)
     pen.text((GAP, 2), title, fill="black")
     for y, (name, row) in enumerate(tiles.items()):

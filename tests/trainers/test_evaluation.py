@@ -1,11 +1,15 @@
 """Scores that can be trusted: exact means over fixed samples, perfect where the translation is, and without side effects."""
 
+import io
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from tests.trainers.worlds import IMAGE, engine, state_digest
 from trainers.evaluation import CHUNK, available, evaluate, to_pixels
+from trainers.grid import draw_grid
 from trainers.systems.catalog import SYSTEMS
 
 COUNT = CHUNK + 3  # the last chunk is not a whole one
@@ -132,3 +136,11 @@ def test_pixels_survive_the_way_there_and_back():
     levels = torch.arange(256).reshape(1, 1, 16, 16).float() / 127.5 - 1
     assert to_pixels(levels).reshape(-1).tolist() == list(range(256))
     assert to_pixels(torch.tensor([-3.0, 3.0]).reshape(1, 1, 1, 2)).reshape(-1).tolist() == [0, 255]
+
+
+def test_an_attribution_is_never_cut():
+    tile = np.zeros((1, 8, 8, 3), np.uint8)
+    footer = "All emojis designed by OpenMoji - the open-source emoji and icon project. License: CC BY-SA 4.0"
+    short, long = (Image.open(io.BytesIO(draw_grid({"a": tile}, "title", text))) for text in ("", footer))
+    assert short.width < 120 < 400 < long.width
+    assert long.height > short.height
