@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,10 @@ def _worker(rank: int, workers: int, replicas: int, folder: str) -> None:
             lines.append(f"{name} {digest(state)} {sorted(trained.ledger.means().items())}")
     if rank == 0:
         (Path(folder) / "digests").write_text("\n".join(lines))
-    dist.destroy_process_group()
+    dist.barrier()
+    os._exit(
+        0
+    )  # a library's thread that is still there when statics are destroyed would now and then abort the process
 
 
 def digests_on(workers: int, replicas: int, folder: Path) -> dict[str, tuple[str, str]]:
