@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -120,8 +119,3 @@ def digests_on(workers: int, replicas: int, folder: Path) -> dict[str, tuple[str
     spawn(_worker, (workers, replicas, str(folder)), nprocs=workers)
     rows = [line.split(" ", 2) for line in (folder / "digests").read_text().splitlines()]
     return {name: (found, numbers) for name, found, numbers in rows}
-
-
-def without(hyper: Any, **changes: Any) -> Any:
-    """Hyper-parameters with some changed."""
-    return dataclasses.replace(hyper, **changes)
