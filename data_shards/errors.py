@@ -1,7 +1,7 @@
-"""The one error of this folder that is the user's to mend, and how it names the right word for a wrong one.
+"""What can go wrong with data, by who can mend it, and how an error names the right word for a wrong one.
 
-A missing or damaged file is not one of these: the world's failures stay `OSError` or `RuntimeError`, so that a caller
-can retry them without ever retrying a mistake.
+A DataError is the user's to mend and is never tried again. The world's failures are `OSError` or `RuntimeError`; those
+of a store have been tried again as long as its deadline allows before anyone sees them.
 """
 
 from collections.abc import Iterable
@@ -9,6 +9,14 @@ from collections.abc import Iterable
 
 class DataError(ValueError):
     """A request that the data cannot serve. Its text is one line: what is wrong, and what to do about it."""
+
+
+class Unreachable(OSError):
+    """A store did not answer within its deadline. What was committed is safe: submit again once the store answers."""
+
+
+class TooManyBadSamples(RuntimeError):
+    """More samples of a source cannot be read than the user put up with (`data.bad_samples`)."""
 
 
 def has(name: str, names: Iterable[str]) -> str:

@@ -1,32 +1,55 @@
 """Where bytes live: a small interface shaped like an object store, and the plain folder that speaks it.
 
 The surprise is `create`: it is the only safe way for two processes to agree on who came first. It makes a file with
-its whole content or not at all, never over another one, which is what S3's conditional put promises too.
+its whole content or not at all, never over another one, which is what S3's conditional put promises too. The store
+that speaks to S3 is in s3.py and is loaded only where an address asks for it.
 """
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import IO, Protocol
 from urllib.parse import unquote, urlsplit
 
+from data_shards.address import is_remote, parse
 from data_shards.errors import DataError
+from data_shards.transfer import Patience
 
 TEMPORARY = ".tmp-"  # files being written start with this and are never listed
+COPIED_AT_ONCE = 1 << 20  # bytes
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a listing tells about one path: `size` in bytes, `etag` the version of an object ("" in a folder)."""
+
+    size: int
+    etag: str = ""
 
 
 class Store(Protocol):
-    """Bytes under paths relative to `uri`, with `/` between parts. A missing path raises FileNotFoundError."""
+    """Bytes under paths relative to `uri`, with `/` between parts. A missing path raises FileNotFoundError.
+
+    A store over the network raises Unreachable where it got no answer within its deadline, and DataError for what the
+    user has to mend: credentials, rights, the bucket, an object that changed under a reader. Nothing else need be
+    tried again by a caller.
+    """
 
     uri: str
+    remote: bool
 
     def read(self, path: str) -> bytes:
         """The whole content."""
 
-    def read_range(self, path: str, offset: int, size: int) -> bytes:
-        """Exactly `size` bytes from byte `offset`; OSError where the content ends before that."""
+    def read_range(self, path: str, offset: int, size: int, etag: str = "") -> bytes:
+        """Exactly `size` bytes from byte `offset`; OSError where the content ends before that.
+
+        With `etag`: DataError where the content is not that version any more (a folder does not look).
+        """
 
     def write(self, path: str, data: bytes) -> None:
         """Put `data` there, over what was there: a reader sees the old content or the new, never a part."""
@@ -40,12 +63,26 @@ class Store(Protocol):
     def list(self, prefix: str = "") -> list[str]:
         """The paths that start with `prefix`, at any depth, sorted."""
 
+    def entries(self, prefix: str = "") -> dict[str, Entry]:
+        """The same paths, each with its size and version."""
+
     def delete(self, path: str) -> None:
         """Take it away; nothing happens where nothing is."""
+
+    def upload(self, path: str, source: Path) -> Entry:
+        """Put the file `source` there as `write` does, without holding it in memory."""
+
+    def download(self, path: str, target: Path, size: int, etag: str = "") -> None:
+        """Make the file `target` the `size` bytes of `path`; what it held is lost, also where this fails.
+
+        DataError where the content is not `size` bytes long or, with `etag`, not that version any more.
+        """
 
 
 class FolderStore:
     """A `Store` in a folder of the local file system. The folder need not exist before the first write."""
+
+    remote = False
 
     def __init__(self, root: str | Path) -> None:
         self.root = local_folder(Path(root))
@@ -58,7 +95,7 @@ class FolderStore:
     def read(self, path: str) -> bytes:
         return self.path(path).read_bytes()
 
-    def read_range(self, path: str, offset: int, size: int) -> bytes:
+    def read_range(self, path: str, offset: int, size: int, etag: str = "") -> bytes:
         handle = os.open(self._file(path), os.O_RDONLY)
         try:
             data = os.pread(handle, size, offset)
@@ -88,12 +125,30 @@ class FolderStore:
         return self.path(path).is_file()
 
     def list(self, prefix: str = "") -> list[str]:
+        return sorted(self.entries(prefix))
+
+    def entries(self, prefix: str = "") -> dict[str, Entry]:
         folder = self.root / PurePosixPath(prefix).parent if "/" in prefix else self.root
         if prefix.endswith("/"):
             folder = self.root / prefix
         found = (file for file in folder.rglob("*") if file.is_file() and not file.name.startswith(TEMPORARY))
-        names = (file.relative_to(self.root).as_posix() for file in found)
-        return sorted(name for name in names if name.startswith(prefix))
+        named = ((file.relative_to(self.root).as_posix(), file) for file in found)
+        return {name: Entry(file.stat().st_size) for name, file in named if name.startswith(prefix)}
+
+    def upload(self, path: str, source: Path) -> Entry:
+        target = self.path(path)
+        with open(source, "rb") as content, _written_beside(target, content) as temporary:
+            size = temporary.stat().st_size
+            temporary.replace(target)
+        sync_folder(target.parent)
+        return Entry(size)
+
+    def download(self, path: str, target: Path, size: int, etag: str = "") -> None:
+        with open(self._file(path), "rb") as source, open(target, "wb") as copy:
+            there = os.fstat(source.fileno()).st_size
+            if there != size:
+                raise DataError(wrong_size(self._file(path), size, there))
+            shutil.copyfileobj(source, copy, COPIED_AT_ONCE)
 
     def delete(self, path: str) -> None:
         self.path(path).unlink(missing_ok=True)
@@ -105,9 +160,22 @@ class FolderStore:
         return f"{self.uri}/{path}"
 
 
-def open_store(uri: str | Path) -> Store:
-    """The store at a plain path or a `file://` address; DataError for any other kind of address."""
+def open_store(uri: str | Path, patience: Patience | None = None) -> Store:
+    """The store at a plain path, a `file://` or an `s3://` address; DataError for any other kind of address.
+
+    `patience` (seconds and bytes; of a store over the network) is Patience() unless given; an address's own deadline
+    goes before it. Nothing is sent or read yet.
+    """
+    if isinstance(uri, str) and is_remote(uri):
+        from data_shards.s3.store import S3Store  # its libraries are heavy, and a folder needs none of them
+
+        return S3Store(parse(uri), patience or Patience())
     return FolderStore(local_folder(uri))
+
+
+def wrong_size(what: str, wanted: int, there: int) -> str:
+    """How an error about content of another length than promised reads."""
+    return f"{what} holds {there} bytes where {wanted} are expected: it is not what was described; index the data again"
 
 
 def local_folder(uri: str | Path) -> Path:
@@ -127,7 +195,7 @@ def local_folder(uri: str | Path) -> Path:
         raise DataError(f"{uri!r} is no address ({error}); a local path is written file:///path/of/folder") from error
     if address.scheme != "file":
         raise DataError(
-            f"{uri}: no {address.scheme}:// in this version, plain directories only; give the path of a folder"
+            f"{uri}: {address.scheme}:// is neither a folder of this machine nor s3://; give the path of a folder or s3://bucket/prefix"
         )
     if address.netloc not in ("", "localhost"):
         raise DataError(f"{uri} names another host, {address.netloc}; a local path is written file:///path/of/folder")
@@ -157,14 +225,17 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _written_beside(target: Path, data: bytes) -> Iterator[Path]:
+def _written_beside(target: Path, data: bytes | IO[bytes]) -> Iterator[Path]:
     """A durable temporary file with `data` beside `target`; gone at the end unless it was renamed."""
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f"{TEMPORARY}{target.name}-", dir=target.parent)
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            if hasattr(data, "read"):
+                shutil.copyfileobj(data, file, COPIED_AT_ONCE)
+            else:
+                file.write(data)
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o644)  # mkstemp makes it private; shards are shared
