@@ -2,43 +2,33 @@
 it.
 
 Its sha256 names the data set: rows carry a checksum of each picture, so whoever has the manifest's hash has fixed
-every byte that a training can read. Opening one needs no torch and reads no shard.
+every byte that a training can read. Opening one needs no torch and reads no shard. Pictures are addressed by row
+number; a million rows stay in numpy and Arrow, a few dozen bytes each, and no row is a Python object until asked for.
 """
 
 import hashlib
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial, reduce
+from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from data_shards.address import join
 from data_shards.errors import DataError, has
+from data_shards.manifest_file import ETAGS, FILE, Head, Row, Shard, manifest_bytes, numpy_of, read_etags, read_manifest
 from data_shards.split import SPLITS, TRAIN, VALIDATION
 from data_shards.store import Store, open_store
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FILE = "manifest.parquet"
-FORMAT = 1  # raised when an old reader would misread a new file
+__all__ = ["FILE", "Domain", "Head", "Manifest", "Row", "Shard", "manifest_bytes"]
+
 # What pyarrow, JSON and the lines here raise for bytes that no manifest consists of.
 _DAMAGE = (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, OverflowError, MemoryError)
-_HEAD = b"i2i-shards"  # the Parquet metadata key that holds the head as JSON
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One picture: bytes [offset, offset + size) of `shard`, with their CRC32C. `cls` and `text` may be unknown."""
-
-    shard: str
-    offset: int
-    size: int
-    key: str
-    domain: str
-    cls: str | None
-    text: str | None
-    split: str
-    crc32c: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,64 +42,52 @@ class Domain:
     validation: int
 
 
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """One tar file: its length in bytes and the hex sha256 of its content."""
-
-    bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Head:
-    """What the manifest says once, not per picture. `shapes`: domain -> (channels, width, height)."""
-
-    name: str
-    shapes: Mapping[str, tuple[int, int, int]]
-    shards: Mapping[str, Shard]
-    classes: tuple[str, ...]  # a class's place here is the number that stands in the shards' .cls files
-    recipe: Mapping[str, Any]  # what the builder was asked for and from which sources: equal recipe, equal data set
-    notes: tuple[str, ...] = ()  # what the builder left out or changed, in words
-    license: str = ""
-
-
 class Manifest:
-    """A manifest that was read. Lists are sorted and are the caller's to keep."""
+    """A manifest that was read. Arrays hold one number per row and are read-only; lists are the caller's to keep.
+
+    shard_codes, class_codes: places in `shard_names` and `class_names`, -1 for no class. offsets, sizes: bytes.
+    """
 
     uri: str
     sha256: str  # of the manifest file, hex: the identity of the data set
     head: Head
     domains: dict[str, Domain]
+    store: Store  # of the shards: they may lie elsewhere than the manifest
+    shard_names: list[str]
+    class_names: list[str]
+    shard_codes: NDArray[np.int32]
+    class_codes: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    crcs: NDArray[np.uint32]
 
     def __init__(self, store: Store, data: bytes) -> None:
-        import pyarrow.parquet as parquet  # slow to import, and not every command needs it
-        from pyarrow import ArrowException, BufferReader
+        from pyarrow import ArrowException, default_memory_pool  # slow to import, and not every command needs it
 
         self.uri = store.uri
-        self.store = store
         self.sha256 = hashlib.sha256(data).hexdigest()
+        self._beside = store
         try:
-            # Not read_table: its scanner's threads now and then abort a process that ends soon after.
-            file = parquet.ParquetFile(BufferReader(data), pre_buffer=False, page_checksum_verification=True)
-            table = file.read(use_threads=False)
-            self._table: pa.Table = table.combine_chunks()
-            self._table.validate(full=True)
-            self.head = _read_head(store.uri, self._table.schema.metadata or {})
+            self.head, column = read_manifest(store.uri, data)
+            self._take(column)
             self._check_rows()
-            self.domains = {name: self._domain(name, shape) for name, shape in sorted(self.head.shapes.items())}
+            self.domains = self._domains()
         except DataError:
             raise
         except (ArrowException, *_DAMAGE) as broken:
-            raise DataError(f"{store.uri}/{FILE} is not a manifest (damaged?); build the shards again") from broken
+            raise DataError(f"{join(store.uri, FILE)} is not a manifest (damaged?); build the shards again") from broken
+        default_memory_pool().release_unused()  # what decoding needed; Arrow would keep it for the next time
+        self.store = open_store(self.head.home) if self.head.home else store
 
     @classmethod
     def open(cls, uri: str) -> "Manifest":
-        """The manifest of the shards at `uri` (a folder). Raises DataError where there is none or a newer one."""
+        """The manifest of the shards at `uri`. Raises DataError where there is none, a newer or a damaged one."""
         store = open_store(uri)
         try:
             return cls(store, store.read(FILE))
         except (FileNotFoundError, NotADirectoryError):
-            raise DataError(f"{store.uri} holds no shards (no {FILE}); `i2i-cluster shards build` makes them") from None
+            takes = "`i2i-cluster shards build` makes them, `shards index` takes over tar files that are there"
+            raise DataError(f"{store.uri} holds no shards (no {FILE}); {takes}") from None
 
     @property
     def name(self) -> str:
@@ -121,139 +99,161 @@ class Manifest:
         """The tar files by name."""
         return self.head.shards
 
-    def keys(self, domain: str, split: str = TRAIN) -> list[str]:
-        """The keys of a domain's pictures in a split, sorted."""
+    @cached_property
+    def etags(self) -> Mapping[str, str]:
+        """The shards' ETags as they were when an object store took them; empty where none were noted."""
+        try:
+            return read_etags(self._beside.read(ETAGS), self.sha256, self.store.uri)
+        except FileNotFoundError:
+            return {}
+        except (ValueError, TypeError, KeyError, AttributeError) as broken:
+            path = join(self.uri, ETAGS)
+            raise DataError(f"{path} is damaged; delete it: it only helps to notice changed shards early") from broken
+
+    def select(self, domain: str, split: str = TRAIN) -> NDArray[np.int64]:
+        """[n] the rows of a domain's pictures in a split, in the order of their keys' UTF-8 bytes."""
         if split not in SPLITS:
             raise DataError(f"unknown split {split!r}{has(split, SPLITS)}")
-        splits = self._codes["split"]
-        wanted = self._names["split"].index(split) if split in self._names["split"] else -1
-        return sorted(key for key, i in self._find(domain).items() if splits[i] == wanted)
+        code = self._code(domain)
+        order = self._order
+        rows = order.rows[order.starts[code] : order.starts[code + 1]]
+        chosen: NDArray[np.int64] = rows[self._split_codes[rows] == SPLITS.index(split)]
+        return chosen
+
+    def join(self, domains: Sequence[str], split: str = TRAIN) -> dict[str, NDArray[np.int64]]:
+        """domain -> [n] rows of the keys that all `domains` have in a split; the i-th row of each has the i-th key."""
+        rows = {domain: self.select(domain, split) for domain in domains}
+        ranks = {domain: self._order.ranks[found] for domain, found in rows.items()}
+        shared = reduce(partial(np.intersect1d, assume_unique=True), ranks.values())
+        return {domain: found[np.searchsorted(ranks[domain], shared)] for domain, found in rows.items()}
+
+    def keys(self, domain: str, split: str = TRAIN) -> list[str]:
+        """The keys of a domain's pictures in a split, sorted."""
+        return self._keys_of(self.select(domain, split))
 
     def pairs(self, split: str = TRAIN) -> list[str]:
         """The keys that have a picture in every domain in this split, sorted; none where there is only one domain."""
-        sets = [set(self.keys(domain, split)) for domain in self.domains]
-        return sorted(set.intersection(*sets)) if len(sets) > 1 else []
+        first, *others = self.domains
+        return self._keys_of(self.join([first, *others], split)[first]) if others else []
 
     def row(self, domain: str, key: str) -> Row:
-        """All that is known about one picture."""
-        rows = self._find(domain)
-        if key not in rows:
-            raise DataError(f"{self.uri} has no picture {key!r} in domain {domain}")
-        i = rows[key]
+        """All that is known about one picture; DataError where there is none."""
+        code, order = self._code(domain), self._order
+        mine = order.rows[order.starts[code] : order.starts[code + 1]]
+        wanted = key.encode(errors="surrogatepass")  # half a character is the key of no picture
+        place = bisect_left(mine, wanted, key=lambda i: self._keys[i].as_buffer().to_pybytes())
+        if place < len(mine) and self._keys[mine[place]].as_py() == key:
+            return self.row_at(int(mine[place]))
+        raise DataError(f"{self.uri} has no picture {key!r} in domain {domain}")
+
+    def row_at(self, i: int) -> Row:
+        """All that is known about the picture of row `i`."""
+        cls = int(self.class_codes[i])
         return Row(
-            shard=self._names["shard"][self._codes["shard"][i]],
-            offset=int(self._numbers["offset"][i]),
-            size=int(self._numbers["size"][i]),
-            key=key,
-            domain=domain,
-            cls=self._table["class"][i].as_py(),
-            text=self._table["text"][i].as_py(),
-            split=self._names["split"][self._codes["split"][i]],
-            crc32c=int(self._numbers["crc32c"][i]),
+            shard=self.shard_names[self.shard_codes[i]],
+            offset=int(self.offsets[i]),
+            size=int(self.sizes[i]),
+            key=self._keys[i].as_py(),
+            domain=self._domain_names[self._domain_codes[i]],
+            cls=self.class_names[cls] if cls >= 0 else None,
+            text=self._texts[i].as_py(),
+            split=SPLITS[self._split_codes[i]],
+            crc32c=int(self.crcs[i]),
         )
 
-    # Columns stay in numpy and Arrow, a few bytes per row: as Python objects a million rows would take a gigabyte.
-
-    @cached_property
-    def _numbers(self) -> dict[str, Any]:
-        return {name: self._table[name].to_numpy() for name in ("offset", "size", "crc32c")}
-
-    @cached_property
-    def _dictionaries(self) -> dict[str, Any]:
-        columns = {name: self._table[name].combine_chunks() for name in ("shard", "domain", "split")}
-        return {name: column.dictionary_encode() for name, column in columns.items()}
-
-    @cached_property
-    def _codes(self) -> dict[str, Any]:
-        return {name: column.indices.to_numpy() for name, column in self._dictionaries.items()}
-
-    @cached_property
-    def _names(self) -> dict[str, list[str]]:
-        return {name: column.dictionary.to_pylist() for name, column in self._dictionaries.items()}
-
-    @cached_property
-    def _index(self) -> dict[str, dict[str, int]]:
-        keys, codes, names = self._table["key"].to_pylist(), self._codes["domain"], self._names["domain"]
-        index: dict[str, dict[str, int]] = {name: {} for name in self.domains}
-        for i, (key, code) in enumerate(zip(keys, codes.tolist(), strict=True)):
-            index[names[code]][key] = i
-        return index
+    def _take(self, column: Callable[[str], "pa.Array"]) -> None:
+        """Keep the columns in the form that they are used in; KeyError for a name that the head does not know."""
+        shards = column("shard")
+        # A head that knows no files is enough for a plan, which reads none.
+        self.shard_names = sorted(self.head.shards or set(shards.dictionary.to_pylist()))
+        self.class_names = list(self.head.classes)
+        self._domain_names = sorted(self.head.shapes)
+        self.shard_codes = _codes(shards, self.shard_names)
+        self.class_codes = _codes(column("class"), self.class_names)
+        self._domain_codes = _codes(column("domain"), self._domain_names)
+        self._split_codes = _codes(column("split"), SPLITS)
+        self.offsets, self.sizes, self.crcs = (numpy_of(column(name)) for name in ("offset", "size", "crc32c"))
+        self._keys, self._texts = column("key"), column("text")
 
     def _check_rows(self) -> None:
-        """ValueError unless the columns are a manifest's, and name domains and splits that there are."""
-        if [(field.name, field.type) for field in self._table.schema] != list(_columns().items()):
-            raise ValueError("other columns")
-        if not (set(self._names["domain"]) <= set(self.head.shapes) and set(self._names["split"]) <= set(SPLITS)):
-            raise ValueError("unknown domain or split")
+        """ValueError for a picture that does not lie inside its shard."""
+        if (self.offsets < 0).any() or (self.sizes < 0).any():
+            raise ValueError("a picture before its shard")
+        if self.head.shards:
+            ends = np.array([self.head.shards[name].bytes for name in self.shard_names], np.int64)[self.shard_codes]
+            if (self.sizes > ends - self.offsets).any():
+                raise ValueError("a picture behind its shard")
 
-    def _find(self, domain: str) -> dict[str, int]:
+    def _domains(self) -> dict[str, Domain]:
+        counts = np.bincount(
+            self._domain_codes * len(SPLITS) + self._split_codes, minlength=2 * len(self._domain_names)
+        )
+        sides = counts.reshape(-1, len(SPLITS)).tolist()
+        return {
+            name: Domain(
+                *self.head.shapes[name], train=side[SPLITS.index(TRAIN)], validation=side[SPLITS.index(VALIDATION)]
+            )
+            for name, side in zip(self._domain_names, sides, strict=True)
+        }
+
+    def _code(self, domain: str) -> int:
         if domain not in self.domains:
             raise DataError(f"{self.uri} has no domain {domain!r}{has(domain, self.domains)}")
-        return self._index[domain]
+        return self._domain_names.index(domain)
 
-    def _domain(self, name: str, shape: tuple[int, int, int]) -> Domain:
-        mine = (self._codes["domain"] == self._names["domain"].index(name)).nonzero()[0]
-        sides = [self._names["split"][code] for code in self._codes["split"][mine].tolist()]
-        return Domain(*shape, train=sides.count(TRAIN), validation=sides.count(VALIDATION))
+    def _keys_of(self, rows: NDArray[np.int64]) -> list[str]:
+        import pyarrow as pa
 
+        places = pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(np.ascontiguousarray(rows))])
+        return list(self._keys.take(places).to_pylist())
 
-def manifest_bytes(head: Head, rows: Iterable[Row]) -> bytes:
-    """The manifest file for these rows: equal input gives equal bytes (for one version of pyarrow)."""
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
-
-    types = _columns()
-    columns = {"cls" if name == "class" else name: type_ for name, type_ in types.items()}
-    listed = list(rows)
-    schema = pa.schema(
-        list(types.items()), metadata={_HEAD: json.dumps({"format": FORMAT, **asdict(head)}, sort_keys=True)}
-    )
-    arrays = [pa.array([getattr(row, name) for row in listed], type_) for name, type_ in columns.items()]
-    sink = pa.BufferOutputStream()
-    table = pa.Table.from_arrays(arrays, schema=schema)
-    parquet.write_table(table, sink, compression="zstd", write_page_checksum=True)
-    return bytes(sink.getvalue().to_pybytes())
+    @cached_property
+    def _order(self) -> "_Order":
+        """Made when first asked for: what only wants the data set's numbers need not wait for it."""
+        order = _Order.of(self._keys, self._domain_codes, len(self._domain_names))
+        if len(order.twice):
+            row = self.row_at(int(order.twice[0]))
+            raise DataError(
+                f"{join(self.uri, FILE)} has {row.key!r} twice in domain {row.domain}; build the shards again"
+            )
+        return order
 
 
-def _columns() -> dict[str, "pa.DataType"]:
-    """Column name -> type, in the file's order."""
-    import pyarrow as pa
+@dataclass(frozen=True)
+class _Order:
+    """Rows by domain and key. rows: [n]; starts: [domains + 1], where each domain begins in `rows`.
 
-    return {
-        "shard": pa.string(),
-        "offset": pa.int64(),
-        "size": pa.int64(),
-        "key": pa.string(),
-        "domain": pa.string(),
-        "class": pa.string(),
-        "text": pa.string(),
-        "split": pa.string(),
-        "crc32c": pa.uint32(),
-    }
+    ranks: [n], by row, the place of its key among all different keys: what is compared instead of the keys. twice: the
+    rows whose domain and key an earlier row has.
+    """
 
+    rows: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    ranks: NDArray[np.int64]
+    twice: NDArray[np.int64]
 
-def _read_head(uri: str, metadata: Mapping[bytes, bytes]) -> Head:
-    if _HEAD not in metadata:
-        raise DataError(f"{uri}/{FILE} is a Parquet file of something else; build the shards again")
-    head = json.loads(metadata[_HEAD])
-    if head["format"] > FORMAT:
-        raise DataError(
-            f"{uri}/{FILE} has format {head['format']}, this version reads up to {FORMAT}; "
-            "use the newer i2i-cluster that made it"
-        )
-    return Head(
-        name=head["name"],
-        shapes={name: _shape(shape) for name, shape in head["shapes"].items()},
-        shards={name: Shard(**shard) for name, shard in head["shards"].items()},
-        classes=tuple(head["classes"]),
-        recipe=head["recipe"],
-        notes=tuple(head["notes"]),
-        license=head["license"],
-    )
+    @classmethod
+    def of(cls, keys: "pa.StringArray", domain_codes: NDArray[np.int32], domains: int) -> "_Order":
+        import pyarrow.compute as compute
+
+        coded = keys.dictionary_encode()
+        count = len(coded.dictionary)
+        places = np.empty(count, np.int64)
+        places[numpy_of(compute.sort_indices(coded.dictionary))] = np.arange(count)  # Arrow compares UTF-8 bytes
+        ranks = places[numpy_of(coded.indices)]
+        both = domain_codes * np.int64(count) + ranks
+        rows = np.argsort(both, kind="stable")
+        ordered = both[rows]
+        starts = np.searchsorted(ordered, np.arange(domains + 1) * np.int64(count))
+        return cls(rows, starts, ranks, twice=rows[1:][ordered[1:] == ordered[:-1]])
 
 
-def _shape(numbers: list[int]) -> tuple[int, int, int]:
-    channels, width, height = numbers
-    if channels not in (1, 3) or not (isinstance(width, int) and isinstance(height, int) and width > 0 < height):
-        raise ValueError(f"no picture has the shape {numbers}")
-    return channels, width, height
+def _codes(array: "pa.DictionaryArray", names: Sequence[str]) -> NDArray[np.int32]:
+    """The places in `names` of a dictionary array's values, -1 for none; KeyError for a value that is not one."""
+    places = {name: place for place, name in enumerate(names)}
+    known = np.array([places[value] for value in array.dictionary.to_pylist()], np.int32)
+    if not array.null_count:
+        return np.take(known, numpy_of(array.indices))
+    codes = np.full(len(array), -1, np.int32)
+    codes[numpy_of(array.is_valid().cast("uint8")).view(np.bool_)] = known[numpy_of(array.indices.drop_null())]
+    return codes

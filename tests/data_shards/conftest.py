@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from data_shards.folder import build_folder
+from data_shards.build.folder import build_folder
+from data_shards.build.openmoji import build_openmoji
 from data_shards.manifest import Manifest
-from data_shards.openmoji import build_openmoji
 
 SIDE = 12  # pixels of the made-up pictures
 PAIRS = 40

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from data_shards.build.folder import build_folder
 from data_shards.decode import decode
 from data_shards.errors import DataError
-from data_shards.folder import build_folder
 from data_shards.manifest import FILE, Head, Manifest, Row, manifest_bytes
 from data_shards.store import local_folder
 

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from data_shards.digits import build_digits
+from data_shards.build.digits import build_digits
 from data_shards.errors import DataError
 from data_shards.manifest import Manifest
-from data_shards.reader import Reader
+from tests.data_shards.showing import shown
 
 
 def test_digits(tmp_path: Path) -> None:
@@ -19,9 +19,9 @@ def test_digits(tmp_path: Path) -> None:
     # White ink on black, and a 0 that is hollow in both sets: the tables were read in the right shape.
     for domain, key in (("a", "mnist-0000"), ("b", "optdigits-0000")):
         assert manifest.row(domain, key).cls == "0"
-        shown = Reader(manifest, side=28).read(domain, key)[:, :, 0]
-        assert shown[14, 14] < 60 < 120 < shown[:, 4:24].max()
-        assert shown[:, 0].max() < 60
+        pixels = shown(manifest, domain, key, 28)[:, :, 0]
+        assert pixels[14, 14] < 60 < 120 < pixels[:, 4:24].max()
+        assert pixels[:, 0].max() < 60
 
 
 def test_wrong_requests_are_refused(tmp_path: Path) -> None:

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data_shards.build.folder import build_folder
+from data_shards.build.picture import keep
 from data_shards.decode import decode
 from data_shards.errors import DataError
-from data_shards.folder import build_folder
 from data_shards.manifest import Manifest
-from data_shards.picture import keep
-from data_shards.reader import Reader
+from tests.data_shards.showing import shown
 
 
 def made(source: Path, **options) -> Manifest:
@@ -39,8 +39,7 @@ def test_two_folders_paired_by_name(tmp_path: Path, paint) -> None:
         paint(tmp_path / f"s/b/{i}.bmp", seed=100 + i)
     manifest = made(tmp_path / "s", paired=True)
     assert every(manifest, "a") == every(manifest, "b") == ["0", "1", "2", "3"]
-    reader = Reader(manifest, side=12)
-    assert all(np.array_equal(reader.read("a", str(i)), pixels[i]) for i in range(4))
+    assert all(np.array_equal(shown(manifest, "a", str(i), 12), pixels[i]) for i in range(4))
 
 
 def test_train_and_test_folders_and_a_picture_in_both(tmp_path: Path, paint) -> None:
@@ -62,10 +61,11 @@ def test_side_by_side(tmp_path: Path, paint) -> None:
     manifest = made(tmp_path / "s", layout="side-by-side")
     assert manifest.pairs("train") == ["train-0", "train-1"]
     assert manifest.pairs("validation") == ["val-0"]
-    reader = Reader(manifest, side=12)
     for name, pixels in wide.items():
         key = name.replace("/", "-")
-        assert np.array_equal(np.concatenate([reader.read("a", key), reader.read("b", key)], axis=1), pixels)
+        assert np.array_equal(
+            np.concatenate([shown(manifest, "a", key, 12), shown(manifest, "b", key, 12)], axis=1), pixels
+        )
 
 
 def test_equal_pictures_stay_together_whatever_their_names(tmp_path: Path, paint) -> None:
@@ -96,7 +96,7 @@ def test_grey_pictures_have_one_channel_only_if_all_are_grey(tmp_path: Path, pai
         paint(tmp_path / f"s/b/{i}.png", seed=9 + i, channels=1 if i else 3)
     manifest = made(tmp_path / "s")
     assert (manifest.domains["a"].channels, manifest.domains["b"].channels) == (1, 3)
-    assert Reader(manifest, side=12).read("b", "b-1").shape == (12, 12, 3)
+    assert shown(manifest, "b", "b-1", 12).shape == (12, 12, 3)
 
 
 def test_labels(tmp_path: Path, paint) -> None:

@@ -3,10 +3,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data_shards.build.openmoji import Emoji, build_openmoji
 from data_shards.errors import DataError
 from data_shards.manifest import Manifest
-from data_shards.openmoji import Emoji, build_openmoji
-from data_shards.reader import Reader
+from tests.data_shards.showing import shown
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """The pairs of `emojis` with label maps, and skin tones as classes."""
+    out = str(tmp_path_factory.mktemp("labelled") / "shards")
+    return Manifest.open(build_openmoji(out, size=32, limit=120, labels=True, classes="skin-tone").uri)
 
 
 def every(manifest: Manifest) -> list[str]:
@@ -14,10 +21,9 @@ def every(manifest: Manifest) -> list[str]:
 
 
 def test_lines_have_no_colour_and_lie_in_the_colour_picture(emojis: Manifest) -> None:
-    reader = Reader(emojis, side=32)
     dark = []
     for key in every(emojis):
-        line, colour = reader.read("a", key), reader.read("b", key)
+        line, colour = shown(emojis, "a", key, 32), shown(emojis, "b", key, 32)
         assert np.all(line == line[:, :, :1])
         assert not np.array_equal(line, colour)
         if (line < 40).any():
@@ -37,12 +43,11 @@ def test_variants_stay_on_one_side(emojis: Manifest) -> None:
 
 
 def test_no_picture_is_on_both_sides(emojis: Manifest) -> None:
-    reader = Reader(emojis, side=32)
-    shown = {
-        split: {reader.read(domain, key).tobytes() for domain in "ab" for key in emojis.pairs(split)}
+    pixels = {
+        split: {shown(emojis, domain, key, 32).tobytes() for domain in "ab" for key in emojis.pairs(split)}
         for split in ("train", "validation")
     }
-    assert not shown["train"] & shown["validation"]
+    assert not pixels["train"] & pixels["validation"]
 
 
 @pytest.mark.parametrize(
@@ -64,6 +69,49 @@ def test_names(stem: str, base: str, flag: bool, text: str | None) -> None:
     assert (emoji.base, emoji.flag, emoji.text) == (base, flag, text)
 
 
+@pytest.mark.parametrize(
+    ("stem", "tone"),
+    [
+        ("1F600", "none"),
+        ("1F590-1F3FB", "light"),
+        ("1F468-1F3FD-200D-1F52C", "medium"),
+        ("1F9D1-1F3FF-200D-1F91D-200D-1F9D1-1F3FF", "dark"),
+        ("1F9D1-1F3FB-200D-1F91D-200D-1F9D1-1F3FF", None),
+    ],
+)
+def test_skin_tones(stem: str, tone: str | None) -> None:
+    assert Emoji(Path(f"{stem}.svg")).skin_tone == tone
+
+
+def test_labels_lie_where_the_pictures_say(labelled: Manifest, emojis: Manifest) -> None:
+    assert labelled.head.labels == {"labels": ("background", "line", "skin", "hair", "colour")}
+    assert labelled.domains["labels"].channels == 1
+    assert labelled.pairs("validation") == emojis.pairs("validation"), "the split is the same with and without labels"
+    levels = [0, 64, 128, 191, 255]
+    seen = set()
+    for key in every(labelled):
+        line, colour, label = (shown(labelled, domain, key, 32) for domain in ("a", "b", "labels"))
+        assert set(np.unique(label)) <= set(levels)
+        seen |= set(np.unique(label).tolist())
+        inside = (label[:, :, 0] == 0) & (np.roll(label[:, :, 0], 1, 0) == 0) & (np.roll(label[:, :, 0], -1, 0) == 0)
+        drawn = (line.min(axis=2) < 20) & (colour.max(axis=2) < 20)  # black in both: a line, not an edge of one
+        assert np.isin(label[:, :, 0][drawn], [64, 128, 191, 255]).all()
+        assert (colour[inside].mean() if inside.any() else 255) > 200, "where nothing is drawn, it is white"
+    assert seen == set(levels)
+
+
+def test_classes_are_skin_tones_where_asked_for(labelled: Manifest) -> None:
+    assert set(labelled.head.classes) == {"none", "light", "medium-light", "medium", "medium-dark", "dark"}
+    for key in every(labelled):
+        tone = Emoji(Path(f"{key}.svg")).skin_tone
+        assert labelled.row("b", key).cls == labelled.row("labels", key).cls == tone
+
+
+def test_what_is_not_asked_for_changes_nothing(emojis: Manifest) -> None:
+    assert dict(emojis.head.recipe["arguments"]) == {"size": 32, "validation": 0.1, "limit": 120}
+    assert list(emojis.domains) == ["a", "b"]
+
+
 def test_what_is_left_out_is_said(emojis: Manifest) -> None:
     assert any("without colour left out" in note for note in emojis.head.notes)
     assert "CC BY-SA 4.0" in emojis.head.license
@@ -74,3 +122,5 @@ def test_wrong_requests_are_refused(tmp_path: Path) -> None:
         build_openmoji(str(tmp_path / "out"), size=4)
     with pytest.raises(DataError, match="a limit of 0 pairs is not positive"):
         build_openmoji(str(tmp_path / "out"), limit=0)
+    with pytest.raises(DataError, match="unknown classes 'skin'; nearest: skin-tone"):
+        build_openmoji(str(tmp_path / "out"), classes="skin")

@@ -13,11 +13,11 @@ from typing import IO
 
 import google_crc32c
 
+from data_shards.build.picture import Picture
+from data_shards.build.tar import TarWriter
 from data_shards.errors import DataError
 from data_shards.manifest import Row, Shard
-from data_shards.picture import Picture
 from data_shards.split import shared_with_validation, split
-from data_shards.tar import TarWriter
 
 SHARD_BYTES = 64 << 20  # large enough to read in one go, small enough that every worker gets some
 
@@ -170,7 +170,8 @@ def _parts(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
 
 
 def _prefix(entry: Entry) -> str:
-    return f"{entry.sample.side}-{''.join(entry.spots)}"
+    domains = list(entry.spots)
+    return f"{entry.sample.side}-{('' if all(len(name) == 1 for name in domains) else '-').join(domains)}"
 
 
 def _hash(key: str) -> bytes:

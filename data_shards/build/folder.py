@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from data_shards.build.layouts import Found, Part, find, recognised
+from data_shards.build.pack import Sample
+from data_shards.build.picture import Picture, Progress, encode, in_parallel, keep, silent, upright
+from data_shards.build.writer import BuildReport, Recipe, build
 from data_shards.decode import opened, square
 from data_shards.errors import DataError, has
-from data_shards.layouts import Found, Part, find, recognised
-from data_shards.pack import Sample
-from data_shards.picture import Picture, Progress, encode, in_parallel, keep, silent, upright
 from data_shards.store import local_folder
-from data_shards.writer import BuildReport, Recipe, build
 
 LABELS = "labels.csv"
 _GREY = ("1", "L", "LA", "I;16", "I;16B")
@@ -36,6 +36,7 @@ def build_folder(
     size: int | None = None,
     validation: float = 0.1,
     progress: Progress = silent,
+    upload: Progress = silent,
 ) -> BuildReport:
     """Shards of the pictures under the folder `source`.
 
@@ -57,7 +58,7 @@ def build_folder(
         arguments={"layout": layout, "paired": paired, "size": size, "validation": validation},
         sources=_digest(root, files),
     )
-    return build(out, recipe, partial(_samples, found, labels, size, progress), validation)
+    return build(out, recipe, partial(_samples, found, labels, size, progress), validation, upload=upload)
 
 
 def _samples(

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from data_shards.build.pack import Sample
+from data_shards.build.picture import Picture, Progress, encode, in_parallel, silent
+from data_shards.build.writer import BuildReport, Recipe, build
 from data_shards.decode import square
 from data_shards.errors import DataError
-from data_shards.pack import Sample
-from data_shards.picture import Picture, Progress, encode, in_parallel, silent
-from data_shards.writer import BuildReport, Recipe, build
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,12 @@ TABLES = (
 
 
 def build_digits(
-    out: str, *, size: int | None = None, validation: float = 0.1, progress: Progress = silent
+    out: str,
+    *,
+    size: int | None = None,
+    validation: float = 0.1,
+    progress: Progress = silent,
+    upload: Progress = silent,
 ) -> BuildReport:
     """Shards of grey digits, white on black. size: pixels of both sides, or None for their own (28 and 8)."""
     if size is not None and not 8 <= size <= 256:
@@ -62,7 +67,7 @@ def build_digits(
         arguments={"size": size, "validation": validation},
         sources=hashlib.sha256(b"".join(hashlib.sha256(file).digest() for file in files)).hexdigest(),
     )
-    return build(out, recipe, partial(_samples, files, size, progress), validation)
+    return build(out, recipe, partial(_samples, files, size, progress), validation, upload=upload)
 
 
 def _samples(files: list[bytes], size: int | None, progress: Progress, notes: list[str]) -> Iterator[Sample]:

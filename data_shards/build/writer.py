@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data_shards.atomic import new_folder
+from data_shards.build.atomic import new_folder, scratch_folder
+from data_shards.build.pack import Sample, common_shapes, decide_sides, spool, write_shards
+from data_shards.build.picture import Progress, silent
+from data_shards.build.publish import check_room, finish, publish
 from data_shards.errors import DataError
 from data_shards.manifest import FILE, Head, Manifest, manifest_bytes
-from data_shards.pack import Sample, common_shapes, decide_sides, spool, write_shards
 from data_shards.split import SPLITS
-from data_shards.store import FolderStore, local_folder
+from data_shards.store import FolderStore, Store, local_folder, open_store
 
 _BUILDER = 1  # part of every recipe: raised when the same sources would give other shards
 
@@ -66,17 +68,45 @@ class BuildReport(Description):
     up_to_date: bool = False
 
 
-def build(out: str, recipe: Recipe, samples: Callable[[list[str]], Iterable[Sample]], validation: float) -> BuildReport:
-    """Make the data set at `out` (a folder that does not exist yet, or is empty), or find that it is there already.
+def build(
+    out: str,
+    recipe: Recipe,
+    samples: Callable[[list[str]], Iterable[Sample]],
+    validation: float,
+    *,
+    labels: Mapping[str, tuple[str, ...]] | None = None,
+    upload: Progress = silent,
+) -> BuildReport:
+    """Make the data set at `out` (a folder or an s3 address where nothing is yet), or find that it is there already.
 
     samples: called with a list to add notes to. validation: the share held back, in [0, 1), where samples name no
-    side. Raises DataError where `out` holds something else. A build that fails or is killed leaves nothing at `out`.
+    side. labels: what the grey levels of a domain mean, see `Head`. upload: told (done, total) shards on their way to
+    an object store. Raises DataError where `out` holds something else. A build that fails or is killed leaves nothing
+    in a folder; in an object store it leaves no manifest, and the next one finishes it.
     """
-    if not 0 <= validation < 1:
-        raise DataError(f"a validation share of {validation} is not in [0, 1); the usual share is 0.1")
-    target = local_folder(out)
-    if _holds(target, recipe):
-        return BuildReport(**vars(describe(Manifest.open(out))), up_to_date=True)
+    check_validation(validation)
+    store = open_store(out)
+    there = _existing(store, recipe)
+    if there is not None:
+        if store.remote:
+            finish(store)
+        return BuildReport(**vars(describe(there)), up_to_date=True)
+    if store.remote:
+        with scratch_folder() as scratch:
+            _make(scratch / "shards", recipe, samples, validation, labels or {})
+            publish(Manifest.open(str(scratch / "shards")), store, upload)
+    else:
+        _make(local_folder(out), recipe, samples, validation, labels or {})
+    return BuildReport(**vars(describe(Manifest.open(out))))
+
+
+def _make(
+    target: Path,
+    recipe: Recipe,
+    samples: Callable[[list[str]], Iterable[Sample]],
+    validation: float,
+    labels: Mapping[str, tuple[str, ...]],
+) -> None:
     with new_folder(target) as folder:
         notes: list[str] = []
         with (folder / "spool").open("x+b") as file:
@@ -93,9 +123,15 @@ def build(out: str, recipe: Recipe, samples: Callable[[list[str]], Iterable[Samp
             recipe=recipe.record(),
             notes=(*notes, *dropped),
             license=recipe.license,
+            labels=labels,
         )
         FolderStore(folder).write(FILE, manifest_bytes(head, rows))
-    return BuildReport(**vars(describe(Manifest.open(out))))
+
+
+def check_validation(share: float) -> None:
+    """DataError for a share that cannot be held back."""
+    if not 0 <= share < 1:
+        raise DataError(f"a validation share of {share} is not in [0, 1); the usual share is 0.1")
 
 
 def describe(manifest: Manifest) -> Description:
@@ -106,7 +142,7 @@ def describe(manifest: Manifest) -> Description:
         sha256=manifest.sha256,
         shapes={name: f"{d.width}x{d.height}x{d.channels}" for name, d in manifest.domains.items()},
         pictures={name: {"train": d.train, "validation": d.validation} for name, d in manifest.domains.items()},
-        pairs={side: len(manifest.pairs(side)) for side in SPLITS},
+        pairs={side: _pairs(manifest, side) for side in SPLITS},
         classes=len(manifest.head.classes),
         shards=len(manifest.shards),
         bytes=sum(shard.bytes for shard in manifest.shards.values()),
@@ -115,25 +151,32 @@ def describe(manifest: Manifest) -> Description:
     )
 
 
-def _holds(target: Path, recipe: Recipe) -> bool:
-    """Whether the data set is at `target` already; DataError where something else is."""
-    if not target.exists():
-        return False
-    if not target.is_dir():
-        raise DataError(f"{target} is a file; give the path of a new folder")
-    if not (target / FILE).exists():
-        if any(target.iterdir()):
-            raise DataError(f"{target} is not empty and holds no shards; give the path of a new folder")
-        return False
-    there, wanted = dict(Manifest.open(str(target)).head.recipe), recipe.record()
-    if there == wanted:
-        return True
+def _existing(store: Store, recipe: Recipe) -> Manifest | None:
+    """The data set if it is there already, None where there is room for it; DataError where something else is."""
+    if isinstance(store, FolderStore) and store.root.is_file():
+        raise DataError(f"{store.root} is a file; give the path of a new folder")
+    try:
+        there = Manifest(store, store.read(FILE))
+    except (FileNotFoundError, NotADirectoryError):
+        if not isinstance(store, FolderStore):
+            check_room(store)
+        elif store.root.exists() and any(store.root.iterdir()):
+            raise DataError(f"{store.root} is not empty and holds no shards; give the path of a new folder") from None
+        return None
+    if dict(there.head.recipe) == recipe.record():
+        return there
     raise DataError(
-        f"{target} holds other shards: {_difference(there, wanted)}; give another folder, or delete this one"
+        f"{store.uri} holds other shards: {difference(there.head.recipe, recipe.record())}; give another place, or "
+        "delete what is there"
     )
 
 
-def _difference(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+def _pairs(manifest: Manifest, side: str) -> int:
+    first, *others = manifest.domains
+    return len(manifest.join([first, *others], side)[first]) if others else 0
+
+
+def difference(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     """The first thing that tells two recipes apart, in words."""
     for name in ("name", "builder"):
         if there[name] != wanted[name]:

@@ -8,24 +8,21 @@ split. Flags are left out: over 300 of them share one drawing, a bare rectangle.
 
 import hashlib
 import importlib.util
-import io
 import re
 import unicodedata
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from PIL import Image
-
-from data_shards.errors import DataError
-from data_shards.pack import Sample
-from data_shards.picture import Picture, Progress, encode, in_parallel, silent
-from data_shards.writer import BuildReport, Recipe, build
+from data_shards.build.openmoji_svg import LABELS, label_map, line_drawing, rasterise
+from data_shards.build.pack import Sample
+from data_shards.build.picture import Picture, Progress, encode, in_parallel, silent
+from data_shards.build.writer import BuildReport, Recipe, build
+from data_shards.errors import DataError, has
 
 LICENSE = "All emojis designed by OpenMoji - the open-source emoji and icon project. License: CC BY-SA 4.0"
-_COLOURED = ("color", "skin", "hair")  # groups whose id starts with these are what the line drawing lacks
+CLASSES = ("base", "skin-tone")
 _THREADS = 2  # the rasteriser holds the interpreter lock; a second thread only hides the PNG writing
 
 # Code points that make a variant of the same emoji: skin, presentation, gender, hair, walking direction.
@@ -53,6 +50,12 @@ class Emoji:
         return "-".join(f"{code:x}" for code in codes or self.codes)
 
     @property
+    def skin_tone(self) -> str | None:
+        """ "none", "light" to "dark", or None where two people have different ones."""
+        tones = {_SKIN[code] for code in self.codes if code in _SKIN} or {"none"}
+        return tones.pop() if len(tones) == 1 else None
+
+    @property
     def flag(self) -> bool:
         """A flag by its name: regional letters, tag letters, or a banner joined with something."""
         codes = self.codes
@@ -75,75 +78,66 @@ def build_openmoji(
     size: int = 72,
     validation: float = 0.1,
     limit: int | None = None,
+    labels: bool = False,
+    classes: str = "base",
     progress: Progress = silent,
+    upload: Progress = silent,
 ) -> BuildReport:
     """Shards of all line and colour pairs at `size` x `size` pixels, RGB on white. Takes about half a minute.
 
-    limit: at most so many pairs, whole families of variants chosen by hash, for a quick try. Class: the base emoji.
+    limit: at most so many pairs, whole families of variants chosen by hash, for a quick try. labels: also a domain
+    "labels", grey maps of what each pixel shows. classes: "base", the emoji without its variants, or "skin-tone".
     """
     if not 8 <= size <= 1024:
         raise DataError(f"a size of {size} pixels is not in 8..1024; OpenMoji is drawn on a grid of 72")
+    if classes not in CLASSES:
+        raise DataError(f"unknown classes {classes!r}{has(classes, CLASSES)}")
     emojis = _chosen(_installed(), limit)
-    recipe = Recipe(
-        name="openmoji",
-        arguments={"size": size, "validation": validation, "limit": limit},
-        sources=_digest(emojis),
-        license=LICENSE,
-    )
-    return build(out, recipe, partial(_samples, emojis, size, progress), validation)
+    arguments = {"size": size, "validation": validation, "limit": limit}
+    # What is left at its default is not written, so that the manifest without it keeps its bytes.
+    more: dict[str, object] = {"labels": True} if labels else {}
+    more |= {"classes": classes} if classes != "base" else {}
+    recipe = Recipe(name="openmoji", arguments={**arguments, **more}, sources=_digest(emojis), license=LICENSE)
+    samples = partial(_samples, emojis, size, labels, classes, progress)
+    meanings = {"labels": LABELS} if labels else {}
+    return build(out, recipe, samples, validation, labels=meanings, upload=upload)
 
 
-def line_drawing(svg: str) -> str:
-    """The SVG without its colour, skin and hair groups, at any depth."""
-    root = ET.fromstring(svg)
-    _remove_coloured(root)
-    return ET.tostring(root, encoding="unicode")
-
-
-def rasterise(svg: str, size: int) -> Image.Image:
-    """RGB, size x size, on white."""
-    import resvg_py
-
-    png = resvg_py.svg_to_bytes(svg_string=svg, width=size, height=size, background="white", skip_system_fonts=True)
-    with Image.open(io.BytesIO(png)) as picture:
-        return picture.convert("RGB")
-
-
-def _samples(emojis: list[Emoji], size: int, progress: Progress, notes: list[str]) -> Iterator[Sample]:
+def _samples(
+    emojis: list[Emoji], size: int, labels: bool, classes: str, progress: Progress, notes: list[str]
+) -> Iterator[Sample]:
     # How a flag's lines look is learnt from those with a flag's name: OpenMoji's own ones have private codes.
     flags = {encode(rasterise(line_drawing(e.path.read_text("utf-8")), size)).digest for e in _installed() if e.flag}
     drawn = [emoji for emoji in emojis if not emoji.flag]
     left_out = {"flags": len(emojis) - len(drawn), "pictures without lines": 0, "pictures without colour": 0}
-    unnamed = 0
-    pairs = in_parallel(partial(_pair, size=size), drawn, len(drawn), progress, _THREADS)
-    for emoji, (line, colour, blank) in zip(drawn, pairs, strict=True):
-        if line.digest in flags:
+    unnamed = unclassed = 0
+    made = in_parallel(partial(_pictures, size=size, labels=labels), drawn, len(drawn), progress, _THREADS)
+    for emoji, (pictures, blank) in zip(drawn, made, strict=True):
+        if pictures["a"].digest in flags:
             left_out["flags"] += 1
         elif blank:
             left_out["pictures without lines"] += 1
-        elif line.digest == colour.digest:
+        elif pictures["a"].digest == pictures["b"].digest:
             left_out["pictures without colour"] += 1
         else:
+            cls = emoji.base if classes == "base" else emoji.skin_tone
             unnamed += emoji.text is None
-            key = emoji.path.stem.lower()
-            yield Sample(key, {"a": line, "b": colour}, group=emoji.base, cls=emoji.base, text=emoji.text)
+            unclassed += cls is None
+            yield Sample(emoji.path.stem.lower(), pictures, group=emoji.base, cls=cls, text=emoji.text)
     notes += [f"{what} left out: {count}" for what, count in left_out.items() if count]
     notes += [f"pairs without text, as Unicode gives them no name: {unnamed}"] if unnamed else []
+    notes += [f"pairs without a class, as they show two skin tones: {unclassed}"] if unclassed else []
 
 
-def _pair(emoji: Emoji, size: int) -> tuple[Picture, Picture, bool]:
-    """The line drawing, the colour picture, and whether the drawing is blank."""
+def _pictures(emoji: Emoji, size: int, labels: bool) -> tuple[dict[str, Picture], bool]:
+    """The line drawing (a), the colour picture (b) and perhaps the label map, and whether the drawing is blank."""
     svg = emoji.path.read_text("utf-8")
     line = rasterise(line_drawing(svg), size)
-    return encode(line), encode(rasterise(svg, size)), line.convert("L").getextrema()[0] == 255
-
-
-def _remove_coloured(element: ET.Element) -> None:
-    for child in list(element):
-        if child.get("id", "").startswith(_COLOURED):
-            element.remove(child)
-        else:
-            _remove_coloured(child)
+    pictures = {"a": encode(line), "b": encode(rasterise(svg, size))}
+    if labels:
+        # It counts as showing what the colour picture shows, so that the split is the same with and without labels.
+        pictures["labels"] = replace(encode(label_map(svg, size)), digest=pictures["b"].digest)
+    return pictures, line.convert("L").getextrema()[0] == 255
 
 
 def _installed() -> list[Emoji]:

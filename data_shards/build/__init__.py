@@ -1,0 +1,1 @@
+"""Making data sets: pictures in, shards and manifest out."""

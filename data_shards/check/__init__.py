@@ -1,0 +1,1 @@
+"""Looking at data sets: every checksum, numbers, a contact sheet."""

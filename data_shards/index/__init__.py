@@ -1,0 +1,1 @@
+"""A manifest for tar shards that others wrote."""

@@ -1,0 +1,179 @@
+"""How `i2i-cluster shards` shows its work and what came of it: progress with the time left, tables, JSON."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from data_shards.build.writer import BuildReport, Description
+    from data_shards.check.stat import ClassCount, Spread, Statistics
+    from data_shards.check.verify import ShardReport, VerifyReport
+
+_SHOWN = 20  # bad samples of one shard
+_CLASSES = 5  # most and least frequent
+_BAR = 30  # letters
+_OFTEN = 1.0  # seconds; work that is done sooner needs no estimate
+
+
+class Output(StrEnum):
+    """How to print: for people or for programs."""
+
+    table = "table"
+    json = "json"
+
+
+OutputOption = Annotated[Output, typer.Option("-o", "--output", help="Print a table or JSON.")]
+Progress = Callable[[int, int], None]
+
+
+def print_built(report: "BuildReport", output: Output) -> None:
+    """What a build or an index made, or found there."""
+    if output is Output.table:
+        typer.echo(f"{report.uri} is up to date, nothing was done" if report.up_to_date else f"made {report.uri}")
+    _print_description(report, output)
+
+
+def print_statistics(found: "Statistics", output: Output) -> None:
+    """Everything that `stat` tells."""
+    _print_description(found, output)
+    if output is Output.json:
+        return
+    if found.home != found.uri:
+        typer.echo(f"shards at {found.home}")
+    if found.shard_bytes is not None:
+        typer.echo(f"shards: {_spread(found.shard_bytes)}")
+    for domain, spread in found.picture_bytes.items():
+        typer.echo(f"pictures of {domain}: {_spread(spread)}")
+    for domain, names in found.labels.items():
+        typer.echo(f"grey levels of {domain}, darkest first: {', '.join(names)}")
+    if found.balance:
+        _print_balance(found)
+
+
+def print_verified(report: "VerifyReport", output: Output) -> None:
+    """The bad shards with their bad samples, and how many are good."""
+    from orchestrator.tables import console, print_json, table
+
+    if output is Output.json:
+        shards = [{**asdict(shard), "good": shard.good} for shard in report.shards]
+        print_json({**asdict(report), "good": report.good, "shards": shards})
+        return
+    bad = [shard for shard in report.shards if not shard.good]
+    if bad:
+        console().print(table("Damaged shards", [_shard_row(shard) for shard in bad]))
+    for shard in bad:
+        for sample in shard.samples[:_SHOWN]:
+            typer.echo(f"{shard.name}: {sample.key} in domain {sample.domain} {sample.problem}")
+        if len(shard.samples) > _SHOWN:
+            typer.echo(f"{shard.name}: {len(shard.samples) - _SHOWN:,} more (-o json lists them all)")
+    for name in report.extra:
+        typer.echo(f"note: {name} is not in the manifest; no training reads it")
+    pictures = sum(shard.pictures for shard in report.shards)
+    what = "checksums and decoding" if report.decoded else "checksums"
+    typer.echo(
+        f"{len(report.shards) - len(bad):,} of {len(report.shards):,} shards are good "
+        f"({pictures:,} pictures, {what}, sha256 {report.sha256})"
+    )
+    if bad:
+        typer.echo("restore the damaged shards from a copy, or make the data set again")
+
+
+def _shard_row(shard: "ShardReport") -> dict[str, object]:
+    samples = f"{len(shard.samples):,} of {shard.pictures:,}"
+    return {"shard": shard.name, "bad pictures": samples, "the file": "; ".join(shard.problems)}
+
+
+def _print_description(description: "Description", output: Output) -> None:
+    """Everything a description says, as one JSON object or as a small table with notes under it."""
+    from orchestrator.tables import console, print_json
+
+    if output is Output.json:
+        print_json(asdict(description))
+        return
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("domain", "stored", "train", "validation", box=None, pad_edge=False)
+    for domain, counts in description.pictures.items():
+        table.add_row(escape(domain), description.shapes[domain], f"{counts['train']:,}", f"{counts['validation']:,}")
+    table.add_row("pairs", "", *(f"{count:,}" for count in description.pairs.values()))
+    console().print(table)
+    typer.echo(
+        f"{description.name}: {description.shards:,} shards, {description.bytes / 1e6:,.1f} MB, "
+        f"{description.classes:,} classes, sha256 {description.sha256}"
+    )
+    for note in (*description.notes, description.license):
+        if note:
+            typer.echo(note)
+
+
+def _print_balance(found: "Statistics") -> None:
+    """The most and the least frequent classes, with bars as long as their share of the most frequent one."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from orchestrator.tables import console
+
+    most = max(1, found.balance[0].total)
+    table = Table(
+        "class", *map(escape, found.pictures), "", box=None, pad_edge=False, title="Training pictures by class"
+    )
+
+    def add(count: "ClassCount") -> None:
+        bar = "#" * max(1, round(_BAR * count.total / most)) if count.total else ""
+        table.add_row(escape(count.name), *(f"{count.pictures[domain]:,}" for domain in found.pictures), bar)
+
+    for count in found.balance[:_CLASSES]:
+        add(count)
+    if len(found.balance) > 2 * _CLASSES:
+        table.add_row(f"... {len(found.balance) - 2 * _CLASSES:,} more")
+    for count in found.balance[_CLASSES:][-_CLASSES:]:
+        add(count)
+    if any(found.unlabelled.values()):
+        table.add_row("no class", *(f"{count:,}" for count in found.unlabelled.values()))
+    console().print(table)
+
+
+def _spread(spread: "Spread") -> str:
+    return f"{spread.least:,} to {spread.most:,} bytes, median {spread.median:,}"
+
+
+@contextmanager
+def watched(*names: str) -> Iterator[list[Progress]]:
+    """Places to report (done, total) to, one per kind of work: bars with the time left on a terminal, else lines."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield [_Lines(name) for name in names]
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=console, transient=True) as bars:
+        tasks = [bars.add_task(name, total=None, visible=False) for name in names]
+
+        def report(task: int) -> Progress:
+            return lambda done, total: bars.update(bars.task_ids[task], completed=done, total=total, visible=True)
+
+        yield [report(number) for number, _ in enumerate(tasks)]
+
+
+class _Lines:
+    """Writes a plain line where the work passes another tenth, with the time left."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._start = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        if done * 10 // total > (done - 1) * 10 // total:
+            spent = time.monotonic() - self._start
+            left = spent / done * (total - done)
+            soon = f", about {left:,.0f} s left" if left > _OFTEN else ""
+            typer.echo(f"{self._name}: {done:,} of {total:,}{soon}", err=True)
