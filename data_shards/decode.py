@@ -25,23 +25,38 @@ _JPEG = b"\xff\xd8\xff"
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 
-def decode(data: bytes, channels: int, side: int) -> NDArray[np.uint8]:
+def decode(
+    data: bytes, channels: int, side: int, *, labels: bool = False, out: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
     """data: a PNG, JPEG or WebP file -> [side, side, channels], 0..255; channels 1 (grey) or 3 (RGB).
 
-    A picture that is not square is cropped to its middle first. Raises ValueError or OSError where `data` is no
-    picture.
+    A picture that is not square is cropped to its middle first. labels: its grey levels are classes, between which
+    there is nothing: scaled to the nearest pixel. out: contiguous memory of the result's shape that may be used for it
+    (a JPEG of the right size is decoded in place). Raises ValueError or OSError where `data` is no picture.
     """
     if data.startswith(_JPEG):
-        height, width, *_ = simplejpeg.decode_jpeg_header(data)
-        _check_size(width, height)
-        pixels = simplejpeg.decode_jpeg(data, "RGB" if channels == 3 else "GRAY")
+        pixels = _jpeg(data, "RGB" if channels == 3 else "GRAY", out)
         if pixels.shape[:2] == (side, side):
-            return np.ascontiguousarray(pixels)
+            return pixels
         picture = Image.fromarray(pixels if channels == 3 else pixels[:, :, 0])
     else:
         with opened(io.BytesIO(data)) as file:
             picture = file.convert("RGB" if channels == 3 else "L")
-    return np.array(square(picture, side)).reshape(side, side, channels)
+    return np.array(square(picture, side, labels=labels)).reshape(side, side, channels)
+
+
+def _jpeg(data: bytes, colours: str, out: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    """[height, width, C]; `out` itself where the picture has its shape."""
+    if out is not None:
+        try:
+            pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, colours, buffer=out)
+            return out if pixels.shape == out.shape else pixels
+        except ValueError:
+            pass  # too large for `out`, or damaged
+    height, width, *_ = simplejpeg.decode_jpeg_header(data)
+    _check_size(width, height)
+    pixels = simplejpeg.decode_jpeg(data, colours)
+    return pixels
 
 
 @contextmanager
@@ -64,10 +79,12 @@ def _check_size(width: int, height: int) -> None:
         raise ValueError(f"more than {MOST_PIXELS:,} pixels")
 
 
-def square(picture: Image.Image, side: int) -> Image.Image:
-    """The middle square at `side` x `side` pixels: bicubic with antialiasing, untouched where it fits already."""
+def square(picture: Image.Image, side: int, *, labels: bool = False) -> Image.Image:
+    """The middle square at `side` x `side` pixels: bicubic with antialiasing (nearest pixel for `labels`), untouched
+    where it fits already."""
     if picture.size == (side, side):
         return picture
     short = min(picture.size)
     left, top = (picture.width - short) / 2, (picture.height - short) / 2
-    return picture.resize((side, side), Image.Resampling.BICUBIC, box=(left, top, left + short, top + short))
+    method = Image.Resampling.NEAREST if labels else Image.Resampling.BICUBIC
+    return picture.resize((side, side), method, box=(left, top, left + short, top + short))

@@ -1,9 +1,10 @@
-"""Reads one picture: bytes from the shard, checked against the manifest, decoded, kept in memory while there is room.
+"""Reads one picture: bytes from its shard, checked against the manifest, decoded, kept in memory while there is room.
 
 The memory never evicts. Training visits pictures in random permutations, where "keep what came first" hits as often
 as its share of the data, and "keep what was used last" hits less often and costs more.
 """
 
+from collections.abc import Callable
 from threading import Lock
 
 import google_crc32c
@@ -12,50 +13,60 @@ from numpy.typing import NDArray
 
 from data_shards.decode import decode
 from data_shards.manifest import Manifest
+from data_shards.quarantine import Unreadable
 
-CACHE_BYTES = 256 << 20
+MEMORY_BYTES = 256 << 20
+Picture = NDArray[np.uint8]
+Read = Callable[[str, int, int], bytes]  # (shard, offset, size) -> bytes, fewer where the shard ends early
 
 
 class Reader:
     """Decoded pictures of one manifest at one side length. Safe to use from several threads."""
 
-    def __init__(self, manifest: Manifest, side: int, cache_bytes: int = CACHE_BYTES) -> None:
-        self._manifest = manifest
+    def __init__(self, manifest: Manifest, side: int, memory_bytes: int = MEMORY_BYTES) -> None:
+        self.manifest = manifest
         self._side = side
-        self._room = cache_bytes
-        self._kept: dict[tuple[str, str], NDArray[np.uint8]] = {}
+        self._room = memory_bytes
+        self._kept: dict[int, Picture] = {}
         self._lock = Lock()
+        self._domains = {name: (d.channels, name in manifest.head.labels) for name, d in manifest.domains.items()}
 
-    def read(self, domain: str, key: str) -> NDArray[np.uint8]:
-        """[side, side, C], read-only, 0..255. Wrong bytes are a RuntimeError that names the shard and the key."""
-        kept = self._kept.get((domain, key))
+    def picture(self, domain: str, row: int, read: Read, read_again: Read, out: Picture | None = None) -> Picture:
+        """[side, side, C], 0..255, of the manifest's row `row`; not to be changed, unless it is `out`.
+
+        out: memory of that shape that may be used for it: what is not kept need not take its own.
+
+        Bytes that are not the manifest's are asked for once more with `read_again`. Raises Unreadable where they are
+        wrong again, or no picture.
+        """
+        kept = self._kept.get(row)
         if kept is not None:
             return kept
-        picture = self._load(domain, key)
-        picture.flags.writeable = False
-        with self._lock:
-            if (domain, key) not in self._kept and picture.nbytes <= self._room:
-                self._room -= picture.nbytes
-                self._kept[domain, key] = picture
+        channels, exact = self._domains[domain]
+        data = self._bytes(row, read, read_again)
+        keep = self._side * self._side * channels <= self._room
+        try:
+            picture = decode(data, channels, self._side, labels=exact, out=None if keep else out)
+        except (OSError, ValueError) as failure:  # the bytes are right: whoever made the shard let a bad picture in
+            raise Unreadable(f"cannot be decoded: {failure}") from failure
+        if keep:
+            picture.flags.writeable = False
+            with self._lock:
+                if row not in self._kept and picture.nbytes <= self._room:
+                    self._room -= picture.nbytes
+                    self._kept[row] = picture
         return picture
 
-    def _load(self, domain: str, key: str) -> NDArray[np.uint8]:
-        row = self._manifest.row(domain, key)
-        place = f"{self._manifest.uri}/{row.shard}: {key} in domain {domain}"
-        try:
-            data = self._manifest.store.read_range(row.shard, row.offset, row.size)
-        except OSError as failure:
-            raise RuntimeError(f"{place} cannot be read: {failure}") from failure
-        found = google_crc32c.value(data)
-        if found != row.crc32c:
-            raise RuntimeError(
-                f"{place} is damaged: crc32c {found:08x}, the manifest says {row.crc32c:08x}; "
-                "restore the shard from a copy or build it again"
-            )
-        try:
-            return decode(data, self._manifest.domains[domain].channels, self._side)
-        except (
-            OSError,
-            ValueError,
-        ) as failure:  # the bytes are the manifest's own: the writer let a bad picture in
-            raise RuntimeError(f"{place} cannot be decoded: {failure}") from failure
+    def _bytes(self, row: int, read: Read, read_again: Read) -> bytes:
+        manifest = self.manifest
+        place = (manifest.shard_names[manifest.shard_codes[row]], int(manifest.offsets[row]), int(manifest.sizes[row]))
+        expected = int(manifest.crcs[row])
+        data = read(*place)
+        if google_crc32c.value(data) != expected:
+            data = read_again(*place)
+            found = google_crc32c.value(data)
+            if len(data) != place[2]:
+                raise Unreadable(f"is cut short: {len(data)} of {place[2]} bytes are there")
+            if found != expected:
+                raise Unreadable(f"is damaged: crc32c {found:08x}, the manifest says {expected:08x}")
+        return data

@@ -1,27 +1,32 @@
-"""The stream of training batches, and the fixed pictures of validation.
+"""The stream of training batches.
 
-A batch is a pure function of (manifest, seed, batch, source, draw, replica). Threads, prefetching and the cache only
-decide when it is computed, so nothing here has to be saved: to resume is to ask for the next draw. One surprise
-follows: a replica draws its own slice of every global batch, so each worker asks for the replicas it hosts and no
-others.
+A batch is a pure function of (manifest, seed, batch, replicas, source, draw, replica) and of the samples set aside as
+unreadable. Threads, prefetching, caches and the number of workers only decide when and where it is computed, so there
+is nothing to save but those samples: to resume is to ask for the next draw. One surprise follows: a replica is a lane
+of the order, so each worker asks for the replicas it hosts and fetches (but for cuts) no other's shards.
 """
 
-import hashlib
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data_shards.augment import Augment, View
-from data_shards.errors import DataError, has
+from data_shards.augment import Augment
+from data_shards.counters import COUNTS
+from data_shards.errors import DataError, TooManyBadSamples, has
 from data_shards.manifest import Manifest
-from data_shards.order import Order
-from data_shards.reader import CACHE_BYTES, Reader
-from data_shards.split import TRAIN, VALIDATION
+from data_shards.quarantine import BadSample, Quarantine, Unreadable
+from data_shards.reader import MEMORY_BYTES, Reader
+from data_shards.shelf import FolderShards, Session, Shards, Shelf
+from data_shards.source import Source, make_source
+from data_shards.store import local_folder
 
 Batch = dict[str, NDArray[np.uint8]]
+OpenShards = Callable[[Manifest, Callable[[str], float]], Shards]
 _Place = tuple[str, int, int]  # (source, draw, replica)
 
 
@@ -31,8 +36,10 @@ class Stream:
     sources: name -> domains drawn together: {"a": ("a",), "b": ("b",)} unpaired, {"ab": ("a", "b")} joined by key.
     image: side in pixels. batch: global batch, in samples; each of the `replicas` draws batch / replicas of them.
     augment: None shows whole pictures. hosted: the replicas that this process will read: prefetching is for them
-    alone. threads: decoders beside the caller. prefetch: draws to keep ready per source and hosted replica; 0
-    computes on call. cache_bytes: memory for decoded pictures.
+    alone. limit: domain -> most samples to train on. balance: whether classes come equally often. bad_samples: the
+    share of a source that may be unreadable. shards: opens the shards, given the manifest and when a shard is wanted
+    next; those of a local folder are read in place without. threads: decoders beside the caller. prefetch: draws to
+    keep ready per source and hosted replica; 0 computes on call. memory_bytes: memory for decoded pictures.
     """
 
     def __init__(
@@ -46,44 +53,80 @@ class Stream:
         seed: int,
         augment: Augment | None,
         hosted: Sequence[int],
+        limit: Mapping[str, int] | None = None,
+        balance: bool = False,
+        bad_samples: float = 0.001,
+        shards: OpenShards | None = None,
         threads: int = 1,
         prefetch: int = 2,
-        cache_bytes: int = CACHE_BYTES,
+        memory_bytes: int = MEMORY_BYTES,
     ) -> None:
         if batch % replicas:
             raise DataError(f"a batch of {batch} cannot be shared evenly by {replicas} replicas")
-        self._sources = {name: tuple(domains) for name, domains in sources.items()}
-        self._keys = {name: _training_keys(manifest, domains) for name, domains in self._sources.items()}
-        self._orders = {name: Order(seed, name, len(keys)) for name, keys in self._keys.items()}
-        self._image, self._batch, self._share, self._seed = image, batch, batch // replicas, seed
-        self._augment = augment
-        self._reader = Reader(manifest, augment.load(image) if augment else image, cache_bytes)
+        self._manifest = manifest
+        self._sources = {
+            name: make_source(manifest, name, tuple(domains), seed, replicas, batch // replicas, limit or {}, balance)
+            for name, domains in sources.items()
+        }
+        self._image, self._share, self._seed, self._augment = image, batch // replicas, seed, augment
+        self._loaded = augment.load(image) if augment else image  # the side that pictures are decoded to
+        self._reader = Reader(manifest, self._loaded, memory_bytes)
+        self._quarantine = Quarantine({name: source.size for name, source in self._sources.items()}, bad_samples)
+        self._numbers = {name: number for number, name in enumerate(manifest.shard_names)}
+        self._at = dict.fromkeys(self._sources, 0)  # the draw each source was last read at
+        self._shelf = Shelf((shards or open_in_place)(manifest, self.next_use))
         self._hosted = frozenset(hosted)
         self._prefetch = prefetch
         self._ready: dict[_Place, Future[Batch]] = {}
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="stream") if prefetch else None
 
     def size(self, source: str) -> int:
-        """How many training samples the source has: its epoch is the number of samples drawn // size."""
-        return self._orders[source].size
+        """How many samples an epoch of the source has: the epoch is the number of samples drawn // size."""
+        return self._sources[source].order.size
 
     def read(self, source: str, draw: int, replica: int) -> Batch:
         """domain -> [batch / replicas, image, image, C] uint8, fresh memory that is the caller's to keep.
 
-        Slot i of replica r at draw d is the global sample d * batch + r * (batch / replicas) + i of the source's
-        order. Raises RuntimeError for a damaged picture: it is never trained on.
+        A sample that cannot be read is set aside and another one takes its place. Raises TooManyBadSamples, DataError
+        (a shard is not what the manifest says) and Unreachable.
         """
         if source not in self._sources:
             raise DataError(f"unknown source {source!r}{has(source, self._sources)}")
+        self._at[source] = draw
         future = self._ready.pop((source, draw, replica), None)
         self._look_ahead(source, draw, replica)
-        return future.result() if future else self._compute(source, draw, replica)
+        if future is not None and future.done():
+            return future.result()
+        since = time.monotonic()
+        try:
+            return future.result() if future else self._compute(source, draw, replica)
+        finally:
+            COUNTS.add("wait_seconds", time.monotonic() - since)
+
+    def next_use(self, shard: str) -> float:
+        """The draw at which a shard is wanted next, by whichever lane; infinity where that is not in sight."""
+        number, soonest = self._numbers.get(shard, -1), math.inf
+        for source in self._sources.values():
+            at = self._at[source.name]
+            for home in source.homes.get(number, ()):
+                soonest = min(soonest, source.order.next_use(home, at))
+        return soonest
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint must hold for `restore`, JSON-able: the samples set aside. Draws are counted elsewhere."""
+        return {"quarantine": self._quarantine.rows()}
+
+    def restore(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Take over the states of all workers of a checkpoint, before the first read."""
+        for state in states:
+            self._quarantine.restore(state["quarantine"])
 
     def close(self) -> None:
         """Stop prefetching and wait for the threads. A closed stream cannot be read."""
         if self._threads:
             self._threads.shutdown(wait=True, cancel_futures=True)
         self._ready.clear()
+        self._shelf.close()
 
     def __enter__(self) -> "Stream":
         return self
@@ -102,65 +145,59 @@ class Stream:
             if place not in self._ready:
                 self._ready[place] = self._threads.submit(self._compute, *place)
 
-    def _compute(self, source: str, draw: int, replica: int) -> Batch:
-        first = draw * self._batch + replica * self._share
-        order, keys = self._orders[source], self._keys[source]
-        chosen = [keys[order.index(slot)] for slot in range(first, first + self._share)]
-        views = [View(0, 0, False)] * self._share
-        if self._augment:
-            views = self._augment.views(self._image, self._share, self._seed, source, draw, replica)
-        return {domain: self._stack(domain, chosen, views) for domain in self._sources[source]}
-
-    def _stack(self, domain: str, keys: Sequence[str], views: Sequence[View]) -> NDArray[np.uint8]:
-        pictures = (self._reader.read(domain, key) for key in keys)
-        return np.stack([view.apply(picture, self._image) for view, picture in zip(views, pictures, strict=True)])
-
-
-class Validation:
-    """The fixed pictures that every evaluation looks at, whole and unaugmented.
-
-    domains: which to read. image: side in pixels. limit: at most so many keys per domain, the same ones on every call
-    and in every sweep over this data set: a class each where it lasts, else by the keys' hash.
-    """
-
-    def __init__(self, manifest: Manifest, *, domains: Sequence[str], image: int, limit: int) -> None:
-        self._reader = Reader(manifest, image)
-        keys = {domain: manifest.keys(domain, VALIDATION) for domain in domains}
-        self.truth: bool = (
-            len(keys) > 1 and len({tuple(listed) for listed in keys.values()}) == 1 and all(keys.values())
+    def _compute(self, name: str, draw: int, replica: int) -> Batch:
+        source = self._sources[name]
+        if replica in self._hosted:
+            now, ahead = (source.shards(numbers) for numbers in source.order.shards(draw, replica))
+            names = self._manifest.shard_names
+            self._shelf.enter((name, replica), tuple(names[n] for n in now), [names[n] for n in ahead])
+        samples = source.order.samples(draw, replica).tolist()
+        views = (
+            self._augment.views(self._image, self._share, self._seed, name, draw, replica) if self._augment else None
         )
-        """Whether every key exists in all domains, so that a translation can be compared with what it should be."""
-        self._keys = {domain: _varied(manifest, domain, listed)[:limit] for domain, listed in keys.items()}
+        batch = {domain: self._memory(domain, self._share, self._image) for domain in source.rows}
+        room = {domain: self._memory(domain, 1, self._loaded)[0] for domain in source.rows if views}
+        with self._shelf.session() as session:
+            for slot, sample in enumerate(samples):
+                target = {domain: pictures[slot] for domain, pictures in batch.items()}
+                shown = self._pictures(source, sample, session, room or target)
+                if shown is None:
+                    others = source.order.substitutes(draw, replica, slot)
+                    shown = self._first_good(source, others, session, room or target)
+                for domain, picture in shown.items():
+                    if views:
+                        target[domain][...] = views[slot].apply(picture, self._image)
+                    elif picture is not target[domain]:
+                        target[domain][...] = picture
+        return batch
 
-    def keys(self, domain: str) -> list[str]:
-        """The chosen keys, in a fixed order; with `truth`, the same list for every domain."""
-        if domain not in self._keys:
-            raise DataError(f"unknown validation domain {domain!r}{has(domain, self._keys)}")
-        return list(self._keys[domain])
+    def _memory(self, domain: str, count: int, side: int) -> NDArray[np.uint8]:
+        return np.empty((count, side, side, self._manifest.domains[domain].channels), np.uint8)
 
-    def read(self, domain: str, key: str) -> NDArray[np.uint8]:
-        """[image, image, C] uint8, read-only."""
-        return self._reader.read(domain, key)
+    def _first_good(self, source: Source, samples: Iterator[int], session: Session, room: Batch) -> Batch:
+        """The pictures of the first of these samples that can be read."""
+        for sample in samples:
+            pictures = self._pictures(source, sample, session, room)
+            if pictures is not None:
+                return pictures
+        raise TooManyBadSamples(f"not one of the {source.size:,} samples of source {source.name} can be read")
 
-
-def _training_keys(manifest: Manifest, domains: tuple[str, ...]) -> list[str]:
-    """The samples of a source: the keys that all of its domains have in the training split, sorted."""
-    shared = set.intersection(*(set(manifest.keys(domain, TRAIN)) for domain in domains))
-    if not shared:
-        raise DataError(f"{manifest.uri} has no training pictures with a side in each of: {', '.join(domains)}")
-    return sorted(shared)
-
-
-def _varied(manifest: Manifest, domain: str, keys: list[str]) -> list[str]:
-    """In the order of their hash, but with every class once before any comes twice: a small limit shows much."""
-    seen: Counter[str | None] = Counter()
-    rounds = {}
-    for key in sorted(keys, key=_hash):
-        cls = manifest.row(domain, key).cls
-        rounds[key] = seen[cls]
-        seen[cls] += 1
-    return sorted(rounds, key=lambda key: rounds[key])  # stable: by hash within a round
+    def _pictures(self, source: Source, sample: int, session: Session, room: Batch) -> Batch | None:
+        """domain -> picture of a sample, in `room` or elsewhere; None where it is set aside, be it just now."""
+        if (source.name, sample) in self._quarantine:
+            return None
+        pictures = {}
+        for domain, rows in source.rows.items():
+            row = int(rows[sample])
+            try:
+                pictures[domain] = self._reader.picture(domain, row, session.read, session.read_again, room[domain])
+            except Unreadable as failure:
+                known = self._manifest.row_at(row)
+                self._quarantine.add(BadSample(source.name, sample, domain, known.shard, known.key, str(failure)))
+                return None
+        return pictures
 
 
-def _hash(key: str) -> bytes:
-    return hashlib.blake2b(key.encode(), digest_size=8, person=b"validation").digest()
+def open_in_place(manifest: Manifest, next_use: Callable[[str], float]) -> Shards:
+    """The shards of a local folder, where they lie."""
+    return FolderShards(local_folder(manifest.store.uri))
