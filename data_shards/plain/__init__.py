@@ -1,0 +1,1 @@
+"""Training without an index: tars as webdataset reads them."""
