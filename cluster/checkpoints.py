@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
-from data_shards.store import Store
+from data_shards.store import FolderStore, Store
 from trainers.checkpoint import MANIFEST, DamagedCheckpoint, Unpacked, pack, unpack
 
 logger = logging.getLogger(__name__)
@@ -57,12 +58,27 @@ class Checkpoints:
     def prune(self, latest: int) -> None:
         """Keep the last `KEEP` checkpoints up to step `latest`, which was saved just now.
 
-        What lies above it was passed over as damaged; what has no manifest was left by a crash. A manifest goes first.
+        What lies above it was passed over as damaged, or else belongs to a successor that took this process for dead: what
+        is good there stays. What has no manifest was left by a crash. A manifest goes first.
         """
-        kept = [step for step in self.steps() if step <= latest][-KEEP:]
-        doomed = [(name != MANIFEST, step, name) for step, name in self._files() if step not in kept]
+        files = self._files()
+        steps = sorted(step for step, name in files if name == MANIFEST)
+        kept = {step for step in steps if step > latest and self._is_good(step)}
+        kept.update([step for step in steps if step <= latest][-KEEP:])
+        doomed = [(name != MANIFEST, step, name) for step, name in files if step not in kept]
         for _, step, name in sorted(doomed):
             self.store.delete(f"{self._at(step)}/{name}")
+        if isinstance(self.store, FolderStore):
+            for step in {step for _, step, _ in doomed}:
+                with suppress(OSError):  # somebody's file is still in it
+                    self.store.path(self._at(step)).rmdir()
+
+    def _is_good(self, step: int) -> bool:
+        try:
+            self.load(step)
+        except DamagedCheckpoint:
+            return False
+        return True
 
     def _files(self) -> list[tuple[int, str]]:
         """(step, file name) of everything that is ours here; other people's folders are none of our business."""

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from cluster.job import Job
-from cluster.log import LIVE, SweepLog, SweepState, TrialState, jsonable
+from cluster.lock import SweepBusy
+from cluster.log import LIVE, SweepState, TrialState, jsonable
+from cluster.log_store import SweepLog
 from cluster.rungs import Rungs
 from cluster.stop import StopRequest
+from data_shards.errors import DataError
 
 CONTINUE, STOP = "continue", "stop"
+HALTED = "halted"  # a trial's outcome: its data or the storage does not serve
 LONGEST_PAUSE_S = 30.0  # before a trial that crashed is tried again
 
 
@@ -28,9 +33,10 @@ class Conductor:
 
     def __init__(self, job: Job, log: SweepLog, observe: Callable[[SweepState], None], stop: StopRequest) -> None:
         self.job, self.log, self._observe, self._stop = job, log, observe, stop
-        self.stopping: str | None = None  # why no further trial is started: interrupted | stopped
+        self.stopping: str | None = None  # why no further trial is started: interrupted | stopped | failed
+        self.reason: str | None = None  # why all of it failed, where it did
         self.started = time.monotonic()
-        self.failure: OSError | None = None  # of the log itself: nothing can go on without it
+        self.failure: OSError | ValueError | None = None  # of the storage: nothing can go on without it
         self._running: set[int] = set()
         self._not_before: dict[int, float] = {}  # trials that crashed wait a while
         self._record("opened", id=job.id, name=job.name, attempt=log.state.attempt + 1, about=dict(job.about))
@@ -96,11 +102,23 @@ class Conductor:
         return action
 
     def ended(self, index: int, outcome: str, error: str | None) -> None:
-        """A trial came to its own end: done, interrupted (it stays resumable) or failed."""
+        """A trial came to its own end: done, interrupted (it stays resumable), failed, or halted by what all trials need.
+
+        A halted one, whose data or storage does not serve, may be tried again when the sweep is submitted again, not
+        before: the store has been waited for already, and the other trials would only meet the same.
+        """
         self._running.discard(index)
-        if outcome == "interrupted" or self.state.trials[index].state not in LIVE:
+        trial = self.state.trials[index]
+        if outcome == "interrupted" or trial.state not in LIVE:
             return
-        self._end(index, outcome, error)
+        if outcome != HALTED:
+            self._end(index, outcome, error)
+            return
+        self._record("failed", trial=index, error=error, count=trial.failures + 1)
+        self._end(index, "failed", error)
+        if self.reason is None:
+            self.stopping, self.reason = "failed", error
+            self._ask_to_stop()
 
     def crashed(self, index: int, error: str) -> None:
         """A trial's process died or raised: it goes on from its last checkpoint while the budget lasts."""
@@ -119,8 +137,8 @@ class Conductor:
         trials = self.state.trials.values()
         unfinished = len(trials) < self.job.trials or any(t.state in LIVE for t in trials)
         ended = "failed" if all(t.state == "failed" for t in trials) else "done"
-        state = (self.stopping or "interrupted") if unfinished else ended
-        self._record("closed", state=state)
+        state = "failed" if self.reason else (self.stopping or "interrupted") if unfinished else ended
+        self._record("closed", state=state, reason=self.reason)
         return state
 
     def _decide(self, trial: TrialState, step: int, value: float) -> str:
@@ -145,15 +163,25 @@ class Conductor:
             self.stopping = "interrupted"
         elif self.job.wall is not None and time.monotonic() - self.started > self.job.wall:
             self.stopping = "stopped"
+            self._ask_to_stop()
+
+    def _ask_to_stop(self) -> None:
+        with self._remembering():
             self._stop.make()
 
     def _record(self, kind: str, **fields: Any) -> None:
-        try:
+        with self._remembering():
             self.log.append(kind, **fields)
-        except OSError as failure:
+        self._observe(self.state)
+
+    @contextmanager
+    def _remembering(self) -> Iterator[None]:
+        """Keep what the storage fails with: Tune hands on its text alone."""
+        try:
+            yield
+        except (DataError, OSError, SweepBusy) as failure:
             self.failure = failure
             raise
-        self._observe(self.state)
 
     def __reduce__(self) -> tuple[type[_Nothing], tuple[()]]:
         """Tune pickles its configuration into a file nobody reads back; an open log cannot be pickled."""

@@ -9,8 +9,10 @@ import logging
 import os
 import shutil
 import signal
+import tempfile
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -33,15 +35,17 @@ import ray
 from ray import tune
 
 from cluster.conductor import Conductor
+from cluster.driver import driving
 from cluster.job import ClusterTooSmall, Job
 from cluster.layout import SweepPaths
-from cluster.lock import driving
-from cluster.log import SweepLog, SweepState
+from cluster.log import SweepState
+from cluster.log_store import open_log
 from cluster.stop import StopRequest
 from cluster.trial import run_trial
 from cluster.tune_bridge import ConductedScheduler, ConductedSearcher
 from cluster.worker_group import WorkerGroupTrial
-from data_shards.store import FolderStore, open_store
+from data_shards.errors import DataError
+from data_shards.store import FolderStore, Store, open_store
 
 # What an actor that only watches a worker group takes: Tune refuses nothing at all, and a bit of a CPU would be missing
 # from the workers. Every Ray cluster has one of these on its head node.
@@ -52,24 +56,22 @@ OBJECT_STORE_BYTES = 100_000_000  # nothing large travels through Ray
 def launch(job: Job, observe: Callable[[SweepState], None]) -> str:
     """Run the sweep to its end, or until it is interrupted; returns its state: done, failed, stopped or interrupted.
 
-    Raises SweepBusy where another process drives it, ClusterTooSmall where no trial fits.
+    Raises SweepBusy where another process drives it, ClusterTooSmall where no trial fits, and OSError or DataError where
+    the storage does not take the log: what was recorded is safe, and another launch goes on with it.
     """
-    store = open_store(job.storage)
-    assert isinstance(store, FolderStore)
-    paths = SweepPaths(job.id)
-    with driving(store.path(paths.lock)):
+    store, paths = open_store(job.storage), SweepPaths(job.id)
+    with driving(store, paths) as driver:
         stop = StopRequest(store, paths.stop_request)
         stop.withdraw()
-        log = SweepLog(store.path(paths.log))
-        with _ray(), _stopping_softly(stop):
-            concurrent = concurrency(job, ray.cluster_resources())
-            conductor = Conductor(job, log, observe, stop)
-            if not conductor.is_finished():
-                _tune(job, conductor, concurrent, store.path(paths.scratch))
-            state = conductor.close()
-        stop.withdraw()
-        log.close()
-        return state
+        with closing(open_log(store, paths, driver)) as log:
+            with _ray(), _stopping_softly(stop), _scratch(store, paths) as scratch:
+                concurrent = concurrency(job, ray.cluster_resources())
+                conductor = Conductor(job, log, observe, stop)
+                if not conductor.is_finished():
+                    _tune(job, conductor, concurrent, scratch)
+                state = conductor.close()
+            stop.withdraw()
+            return state
 
 
 def concurrency(job: Job, resources: dict[str, float]) -> int:
@@ -84,11 +86,10 @@ def concurrency(job: Job, resources: dict[str, float]) -> int:
 
 
 def _tune(job: Job, conductor: Conductor, concurrent: int, scratch: Path) -> None:
-    """Let Tune run what the conductor hands out, `concurrent` trials at a time. Raises OSError where the log fails.
+    """Let Tune run what the conductor hands out, `concurrent` trials at a time. Raises what stopped the log from going on.
 
-    Tune's own files go to `scratch` and are never read again: a driver that was killed leaves them to the next one.
+    Tune's own files go to `scratch` and are never read again.
     """
-    shutil.rmtree(scratch, ignore_errors=True)
     tuner = tune.Tuner(
         _trainable(job),
         param_space={"gpus_per_worker": job.gpus_per_worker, "cpus_per_worker": job.cpus_per_worker},
@@ -112,8 +113,6 @@ def _tune(job: Job, conductor: Conductor, concurrent: int, scratch: Path) -> Non
         if conductor.failure is None:
             raise
         raise conductor.failure from None
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _trainable(job: Job) -> Any:
@@ -128,22 +127,36 @@ def _ray() -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what goes wrong is in our log
+    quiet = logging.CRITICAL  # what goes wrong is in our log
     if os.environ.get("RAY_ADDRESS"):
-        ray.init(log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(log_to_driver=False, logging_level=quiet)
     else:
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # it listens on this machine alone and ends with us
         ray.init(
             address="local",
             include_dashboard=False,
             log_to_driver=False,
-            logging_level=logging.ERROR,
+            logging_level=quiet,
             object_store_memory=OBJECT_STORE_BYTES,
         )
     try:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _scratch(store: Store, paths: SweepPaths) -> Iterator[Path]:
+    """A folder of this machine for Tune's own files: beside the sweep, or a temporary one where that is elsewhere."""
+    if isinstance(store, FolderStore) and not store.remote:
+        folder = store.path(paths.scratch)
+        shutil.rmtree(folder, ignore_errors=True)  # a driver that was killed leaves it to the next one
+    else:
+        folder = Path(tempfile.mkdtemp(prefix="i2i-tune-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -155,7 +168,8 @@ def _stopping_softly(stop: StopRequest) -> Iterator[None]:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
-        stop.make()
+        # In a thread: this handler may interrupt its own one while that holds a lock of the store's client.
+        threading.Thread(target=_ask, args=(stop,), daemon=True).start()
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -163,3 +177,8 @@ def _stopping_softly(stop: StopRequest) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _ask(stop: StopRequest) -> None:
+    with suppress(DataError, OSError):  # the conductor knows it anyhow, and the trials need the same storage
+        stop.make()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 LOG = "log.jsonl"
+DRIVERS = "drivers"  # beside the sweeps of a remote storage, so that one short listing finds them all
 
 
 @dataclass(frozen=True)
@@ -15,13 +16,23 @@ class SweepPaths:
 
     @property
     def log(self) -> str:
-        """The sweep's append-only log: the truth about it."""
+        """The sweep's append-only log in a folder: the truth about it."""
         return f"{self.id}/{LOG}"
 
     @property
+    def segments(self) -> str:
+        """Holds the log in a remote store, where nothing can be appended to."""
+        return f"{self.id}/log"
+
+    @property
     def lock(self) -> str:
-        """Held by the one driver that may write the log."""
+        """Held by the one driver that may write the log in a folder."""
         return f"{self.id}/driver.lock"
+
+    @property
+    def claims(self) -> str:
+        """Holds the claims of the drivers to a sweep in a remote store; the highest one counts."""
+        return f"{DRIVERS}/{self.id}"
 
     @property
     def stop_request(self) -> str:

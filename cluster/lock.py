@@ -14,7 +14,7 @@ class SweepBusy(ValueError):
 
 
 @contextmanager
-def driving(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Hold the sweep for this process. Raises SweepBusy, naming the other process, where it is held."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -33,7 +33,7 @@ def driving(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def is_driven(path: Path) -> bool:
+def is_locked(path: Path) -> bool:
     """Whether a living process holds the sweep."""
     try:
         handle = os.open(path, os.O_RDONLY)

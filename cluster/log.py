@@ -1,18 +1,15 @@
 """The sweep's own log: append-only, written before it is acted on. It is the truth about a sweep; Tune's state is a cache.
 
-`SweepState` is what the records add up to, both in the living driver and in a command that reads a dead one's log.
-Importing this loads neither ray nor torch.
+`SweepState` is what the records add up to, both in the living driver and in a command that reads a dead one's log. Where
+the bytes lie is the business of `log_store.py`. Importing this loads neither ray nor torch.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import os
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 VERSION = 1
@@ -66,11 +63,13 @@ class SweepState:
     order: list[tuple[int, int, float]] = field(
         default_factory=list
     )  # objective values as decided: (trial, step, value)
-    reason: str | None = None
+    reason: str | None = None  # why it failed as a whole: the data or the storage, not its trials
+    changed: float = 0.0  # seconds since 1970 of the last record, by its writer's clock
 
     def apply(self, record: Mapping[str, Any]) -> None:
         """Fold one record in. Unknown kinds within a known version are passed over."""
         kind = record["kind"]
+        self.changed = float(record.get("at", self.changed))
         if kind == "opened":
             self.id, self.name, self.state = record["id"], record["name"], "running"
             self.attempt, self.about, self.reason = record["attempt"], dict(record["about"]), None
@@ -137,34 +136,3 @@ def fold(raw: bytes) -> SweepState:
         except (KeyError, TypeError, ValueError) as error:
             raise UnreadableLog(f"line {number} of the log is damaged") from error
     return state
-
-
-def read_state(path: Path) -> SweepState:
-    """The state in a log file. Raises UnreadableLog, naming the file, and OSError."""
-    try:
-        return fold(path.read_bytes())
-    except UnreadableLog as error:
-        raise type(error)(f"{path}: {error}") from error
-
-
-class SweepLog:
-    """The one writer of a log file. Each record is on disk before `append` returns, and folded into `state`."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        raw = path.read_bytes() if path.exists() else b""
-        self.state = read_state(path) if raw else SweepState()
-        self._file = path.open("ab")
-        self._file.truncate(raw.rfind(b"\n") + 1)  # a torn last line would swallow the next record
-
-    def append(self, kind: str, **fields: Any) -> None:
-        """Write a record through to the disk, then fold it in."""
-        record = {"v": VERSION, "at": round(time.time(), 3), "kind": kind, **fields}
-        self._file.write(json.dumps(record, allow_nan=False).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self.state.apply(record)
-
-    def close(self) -> None:
-        """Close the file; the log can be opened again."""
-        self._file.close()

@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Data:
-    """What a run reads: the data set, its manifest's hash (checked when opened), image side in pixels, samples a step."""
+    """What a run reads: the data set, its manifest's hash (checked when opened), image side in pixels, samples a step.
+
+    limit: domain -> most training samples. balance: whether classes come equally often. bad_samples: the share of a
+    source that may be unreadable. memory_bytes: for decoded images in each worker. cache_folder, cache_bytes: where a
+    node keeps shards of a remote store, and how much of them. mode: "indexed", or "stream" for shards without a
+    manifest: then `manifest` is the hash of their listing, and `domains` says which pictures are of which domain.
+    """
 
     uri: str
     manifest: str
@@ -22,7 +28,14 @@ class Data:
     replicas: int
     flip: bool
     jitter: float
-    cache_bytes: int
+    limit: Mapping[str, int] = field(default_factory=dict)
+    balance: bool = False
+    bad_samples: float = 0.001
+    memory_bytes: int = 256_000_000
+    cache_folder: str = ""
+    cache_bytes: int = 0
+    mode: str = "indexed"
+    domains: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ reported can be found again, and a report lost with the driver is given once mor
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,13 +18,11 @@ import numpy as np
 import torch
 
 from cluster.checkpoints import Checkpoints
+from cluster.data import Batches, Indexed, Plain, open_data
 from cluster.layout import SweepPaths
 from cluster.run import Run
-from data_shards.augment import Augment
-from data_shards.errors import DataError
-from data_shards.manifest import Manifest
+from data_shards.counters import COUNTS, since
 from data_shards.store import open_store
-from data_shards.stream import Stream, Validation
 from trainers import randomness
 from trainers.engine import Engine, Options
 from trainers.errors import NonFiniteError
@@ -49,7 +48,8 @@ class Place:
 
 @dataclass(frozen=True)
 class Report:
-    """What a run tells at a step. `outcome` is set on the last one: done, interrupted or failed."""
+    """What a run tells at a step. `outcome` is set on the last one: done, interrupted,
+    failed, or halted (by data or a store that do not serve: the sweep ends, and may go on once they do)."""
 
     step: int
     metrics: Mapping[str, float]
@@ -67,10 +67,10 @@ def train(run: Run, place: Place, report: Tell, stop_asked: Callable[[], bool]) 
     Called by every worker; only rank 0 reports, evaluates to pictures and commits. Raises OSError where storage fails.
     """
     with _process_settings(run):
-        data = _open_manifest(run)
-        with _stream(run, data, place) as stream:
-            engine = build_engine(run, data, stream, place)
-            _Training(run, place, report, stop_asked, engine, data).go()
+        data = open_data(run)
+        with data.stream(place.rank, place.workers) as stream:
+            engine = build_engine(run, data.shapes(), stream, place)
+            _Training(run, place, report, stop_asked, engine, data, stream).go()
 
 
 def build_system(run: Run, shapes: Shapes) -> System:
@@ -82,14 +82,8 @@ def build_system(run: Run, shapes: Shapes) -> System:
     return kind.build(hyper, shapes, weights, run.steps)
 
 
-def shapes_of(manifest: Manifest, image: int) -> dict[str, tuple[int, int, int]]:
-    """Domain -> (channels, height, width) of the pictures that training reads."""
-    return {name: (domain.channels, image, image) for name, domain in manifest.domains.items()}
-
-
-def build_engine(run: Run, manifest: Manifest, stream: Stream, place: Place) -> Engine:
+def build_engine(run: Run, shapes: Shapes, stream: Batches, place: Place) -> Engine:
     """The engine at step 0."""
-    shapes = shapes_of(manifest, run.data.image)
     tree = Tree(run.data.replicas, place.rank, place.workers, run.exact)
     device = torch.device(place.device)
     return Engine(build_system(run, shapes), stream.read, shapes, tree, engine_options(run), device)
@@ -105,21 +99,28 @@ class _Training:
     """The loop and what it remembers between steps; nothing here outlives the process except through checkpoints."""
 
     def __init__(
-        self, run: Run, place: Place, report: Tell, stop_asked: Callable[[], bool], engine: Engine, manifest: Manifest
+        self,
+        run: Run,
+        place: Place,
+        report: Tell,
+        stop_asked: Callable[[], bool],
+        engine: Engine,
+        data: Indexed | Plain,
+        stream: Batches,
     ) -> None:
-        self.run, self.place, self.engine = run, place, engine
+        self.run, self.place, self.engine, self.stream = run, place, engine, stream
         self._report, self._stop_asked = report, stop_asked
         self.store = open_store(run.storage)
         self.paths = SweepPaths(run.sweep)
         self.checkpoints = Checkpoints(self.store, self.paths.checkpoints(run.trial))
-        self.samples = _Samples(
-            Validation(manifest, domains=engine.system.reads.domains, image=run.data.image, limit=EVALUATED_SAMPLES)
-        )
-        self.license = manifest.head.license  # pictures made from the data carry its attribution
+        self.samples = data.samples(EVALUATED_SAMPLES)
+        self.license = data.license  # pictures made from the data carry its attribution
         self.evaluation: dict[str, float] = {}
         self.seconds = 0.0  # of training, over all attempts
         self._since = time.monotonic()
         self._window = (0, self._since)  # step and time of the last report, for the rate
+        self._counted = COUNTS.snapshot()  # a process may have trained another run before
+        self._waited = 0.0  # seconds for data up to the last report
 
     def go(self) -> None:
         """Resume, train to the end, report."""
@@ -146,6 +147,7 @@ class _Training:
         if found is None:
             return True
         load_state(self.engine, found.state)
+        self.stream.restore(found.about.get("stream", []))
         self.seconds = float(found.about["train_seconds"])
         self.evaluation = dict(found.about["evaluation"])
         finished = self.engine.t >= self.run.steps
@@ -200,10 +202,19 @@ class _Training:
         then_step, then = self._window
         if engine.t > then_step:
             named["time/images_per_second"] = (engine.t - then_step) * self.run.data.batch / max(now - then, 1e-9)
+        named |= self._data_metrics(now - then)
         self._window = (engine.t, now)
         named["time/images_seen"] = float(engine.t * self.run.data.batch)
         named["time/train_seconds"] = self.seconds + now - self._since
         return named
+
+    def _data_metrics(self, seconds: float) -> dict[str, float]:
+        """What reading has cost this worker in this attempt; the share of the last `seconds` spent waiting for it."""
+        counted = since(self._counted)
+        waited = counted.get("wait_seconds", 0.0)
+        share = (waited - self._waited) / max(seconds, 1e-9)
+        self._waited = waited
+        return {f"data/{name}": value for name, value in counted.items()} | {"time/data_wait_share": share}
 
     def _evaluate(self) -> dict[str, float]:
         """Score the validation samples; rank 0 writes the picture."""
@@ -221,8 +232,9 @@ class _Training:
         bad = [name for name, p in self.engine.system.named_parameters() if not torch.isfinite(p).all()]
         if bad:  # the step's own flags are a step late
             raise NonFiniteError(self.engine.t, [f"weights of {name}" for name in bad])
+        streams = self.engine.tree.gather(json.dumps(self.stream.state()).encode())
         state = named_state(self.engine)
-        if state is None:
+        if state is None or streams is None:
             return
         about: dict[str, Any] = {
             "run": self.run.to_json(),
@@ -230,50 +242,11 @@ class _Training:
             "evaluation": self.evaluation,
             "evaluated_at": self.engine.t if evaluated else None,
             "metrics": {name: value for name, value in metrics.items() if np.isfinite(value)},
+            "stream": [json.loads(one) for one in streams],
             "torch": torch.__version__,
             "shapes": {domain: list(shape) for domain, shape in self.engine.shapes.items()},
         }
         self.checkpoints.save(state, self.engine.t, about)
-
-
-@dataclass(frozen=True)
-class _Samples:
-    """The validation pictures as the evaluator asks for them: by number."""
-
-    validation: Validation
-
-    @property
-    def truth(self) -> bool:
-        return self.validation.truth
-
-    def count(self, domain: str) -> int:
-        return len(self.validation.keys(domain))
-
-    def image(self, domain: str, index: int) -> np.ndarray:
-        return self.validation.read(domain, self.validation.keys(domain)[index])
-
-
-def _open_manifest(run: Run) -> Manifest:
-    manifest = Manifest.open(run.data.uri)
-    if manifest.sha256 != run.data.manifest:
-        raise DataError(f"{run.data.uri}: the data set changed since the sweep was planned; submit the sweep again")
-    return manifest
-
-
-def _stream(run: Run, manifest: Manifest, place: Place) -> Stream:
-    data = run.data
-    augment = Augment(flip=data.flip, jitter=data.jitter)
-    return Stream(
-        manifest,
-        sources=SYSTEMS[run.system].reads.sources,
-        image=data.image,
-        batch=data.batch,
-        replicas=data.replicas,
-        seed=run.seed,
-        augment=augment,
-        hosted=Tree(data.replicas, place.rank, place.workers).hosted,
-        cache_bytes=data.cache_bytes,
-    )
 
 
 @contextmanager

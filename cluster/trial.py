@@ -1,4 +1,8 @@
-"""One worker a trial: the trial trains in its own Tune actor, which the next trial reuses."""
+"""One worker a trial: the trial trains in its own Tune actor, which the next trial reuses.
+
+The surprise is `train_or_tell`: an exception that leaves a Tune actor or a worker group has lost its type on the way, and
+whoever sees its text would try the trial again. What is not to be tried again is told as a report instead.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,16 @@ from typing import Any
 import torch
 from ray import tune
 
+from cluster.conductor import HALTED
 from cluster.layout import SweepPaths
 from cluster.run import Run
 from cluster.stop import StopRequest
-from cluster.training import Place, Report, train
+from cluster.training import Place, Report, Tell, train
 from cluster.tune_bridge import REPORT, RUN
+from data_shards.errors import DataError, TooManyBadSamples, Unreachable
 from data_shards.store import open_store
+
+HALTING = (DataError, TooManyBadSamples, Unreachable)  # every trial of the sweep would meet the same
 
 
 def run_trial(config: dict[str, Any]) -> None:
@@ -24,9 +32,15 @@ def run_trial(config: dict[str, Any]) -> None:
         tune.report({REPORT: report})
         return True
 
-    train(run, Place(device=device), tell, stop_request(run).is_made)
+    train_or_tell(run, Place(device=device), tell)
 
 
-def stop_request(run: Run) -> StopRequest:
-    """The request that the sweep's trials save and end."""
-    return StopRequest(open_store(run.storage), SweepPaths(run.sweep).stop_request)
+def train_or_tell(run: Run, place: Place, tell: Tell) -> bool:
+    """Train, or tell why the data or the storage does not serve; says whether it could train. Other errors are raised."""
+    try:
+        stop = StopRequest(open_store(run.storage), SweepPaths(run.sweep).stop_request)
+        train(run, place, tell, stop.is_made)
+    except HALTING as error:
+        tell(Report(0, {}, outcome=HALTED, error=str(error)))
+        return False
+    return True

@@ -18,8 +18,8 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
 
 from cluster.run import Run
-from cluster.training import Place, Report, train
-from cluster.trial import stop_request
+from cluster.training import Place, Report
+from cluster.trial import train_or_tell
 from cluster.tune_bridge import ATTEMPT, REPORT, RUN
 
 PEER_TIMEOUT_S = 300  # how long a worker waits for another before it raises
@@ -29,7 +29,7 @@ GOODBYE_S = 60.0
 
 @ray.remote(num_cpus=0)
 class Mailbox:
-    """Carries reports from rank 0 to the trial, and verdicts back."""
+    """Carries reports from the workers to the trial, and verdicts back in their order."""
 
     def __init__(self) -> None:
         self._reports: asyncio.Queue[Report] = asyncio.Queue()
@@ -61,7 +61,8 @@ def _work(config: dict[str, Any]) -> None:
     def tell(report: Report) -> bool:
         return bool(ray.get(config["mailbox"].tell.remote(report)))
 
-    train(run, place, tell, stop_request(run).is_made)
+    if not train_or_tell(run, place, tell):
+        raise RuntimeError("this worker has told why it ends")  # so that its group does not wait for it
 
 
 class WorkerGroupTrial(tune.Trainable):
@@ -72,7 +73,8 @@ class WorkerGroupTrial(tune.Trainable):
         self._config = config
         self._group: threading.Thread | None = None
         self._failure: list[BaseException] = []
-        self._owed = False  # a report was taken and rank 0 waits for its verdict
+        self._owed = False  # a report was taken and whoever made it waits for its verdict
+        self._told = False  # how it ended was reported: what the group says about it is no news
 
     def step(self) -> dict[str, Any]:
         """The group's next report."""
@@ -87,9 +89,10 @@ class WorkerGroupTrial(tune.Trainable):
             report = ray.get(self._mailbox.next.remote(POLL_S))
             if report is not None:
                 self._owed = True
+                self._told = self._told or report.outcome is not None
                 return {REPORT: report}
             if not alive:
-                if self._failure:
+                if self._failure and not self._told:
                     raise self._failure[0]
                 return {"done": True}
 

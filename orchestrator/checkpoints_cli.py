@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from orchestrator.options import StorageOption, SweepName
+from orchestrator.storage import DEFAULT_STORAGE
 
 if TYPE_CHECKING:
     from cluster.checkpoints import Checkpoints
 
 app = typer.Typer(help="Look at the training states of a sweep's trials.", no_args_is_help=True)
 
-SweepName = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's name, id or folder.")]
 TrialOption = Annotated[int, typer.Option("--trial", help="The trial's number; 0 is the preset.")]
-StorageOption = Annotated[Path, typer.Option("--storage", help="Where to look for sweeps.")]
-DEFAULT_STORAGE = Path("./i2i-runs")
 
 
 @app.command()
@@ -53,14 +52,13 @@ def verify(sweep: SweepName, trial: TrialOption = 0, storage: StorageOption = DE
     raise typer.Exit(1 if damaged else 0)
 
 
-def _checkpoints(sweep: str, trial: int, storage: Path) -> Checkpoints:
+def _checkpoints(sweep: str, trial: int, storage: str) -> Checkpoints:
     from cluster.checkpoints import Checkpoints
-    from data_shards.store import FolderStore
     from orchestrator.errors import Refusal
-    from orchestrator.results import find_sweep
+    from orchestrator.finding import find_sweep
 
     found = find_sweep(sweep, storage)
     if trial not in found.state.trials:
         known = [str(index) for index in found.state.trials]
         raise Refusal(f"sweep {found.state.name} has no trial {trial}", path="--trial", value=trial, has=known)
-    return Checkpoints(FolderStore(found.storage), found.paths.checkpoints(trial))
+    return Checkpoints(found.store, found.paths.checkpoints(trial))

@@ -15,6 +15,8 @@ from typing import Annotated
 import typer
 
 from orchestrator import checkpoints_cli, shards_cli
+from orchestrator.options import StorageOption, SweepName
+from orchestrator.storage import DEFAULT_STORAGE, shown
 
 FAILED, WRONG_REQUEST, INTERRUPTED = 1, 2, 130
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # it would look through every installed package for some
@@ -40,9 +42,6 @@ class Output(StrEnum):
 
 SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.YAML", help="The sweep file.")]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Tables for people, or JSON for programs.")]
-SweepName = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's name, id or folder.")]
-StorageOption = Annotated[Path, typer.Option("--storage", help="Where to look for sweeps.")]
-DEFAULT_STORAGE = Path("./i2i-runs")
 
 
 @app.command()
@@ -114,7 +113,7 @@ def schema(
 
 @app.command("list")
 def list_sweeps(storage: StorageOption = DEFAULT_STORAGE, output: OutputOption = Output.table) -> None:
-    """List the sweeps in a storage folder, the newest first."""
+    """List the sweeps of a storage, the newest first."""
     from orchestrator.sweeps import find_sweeps
     from orchestrator.tables import console, print_json, table
 
@@ -124,13 +123,14 @@ def list_sweeps(storage: StorageOption = DEFAULT_STORAGE, output: OutputOption =
     elif found:
         console().print(table("Sweeps", found))
     else:
-        print(f"no sweeps in {storage}", file=sys.stderr)
+        print(f"no sweeps in {shown(storage)}", file=sys.stderr)
 
 
 @app.command()
 def results(name: SweepName, storage: StorageOption = DEFAULT_STORAGE, output: OutputOption = Output.table) -> None:
     """Show a sweep's trials, the best first, also while it runs. With -o json: everything, by trial."""
-    from orchestrator.results import describe_results, find_sweep, leaderboard
+    from orchestrator.finding import find_sweep
+    from orchestrator.results import describe_results, leaderboard
     from orchestrator.tables import console, print_json, table
 
     found = find_sweep(name, storage)

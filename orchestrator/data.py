@@ -1,7 +1,7 @@
 """What a plan must know of its data: how many pictures of which shape, and whether they suit the system.
 
-Only the manifest is read. Its hash is a part of the sweep's identity, so data rebuilt from other pictures
-is another sweep, and the same data in another folder is the same.
+Only the manifest is read (without one, the first pictures of a shard: see plain_data.py). Its hash is a part of the
+sweep's identity, so data rebuilt from other pictures is another sweep, and the same data in another folder is the same.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from data_shards.errors import DataError
+from data_shards.errors import DataError, Unreachable
 from data_shards.manifest import Manifest
+from data_shards.split import VALIDATION
 from orchestrator.errors import Refusal, show
 from trainers.errors import SettingError
 from trainers.system import System
@@ -20,36 +21,40 @@ Shapes = dict[str, tuple[int, int, int]]
 
 @dataclass(frozen=True)
 class DataFacts:
-    """A manifest in numbers.
+    """A data set in numbers; None for what nobody knows without a manifest.
 
-    `stored`: domain -> (channels, height, width) as kept in the shards. `train`: source -> samples, where a
-    pair is one sample. `validation`: domain -> pictures. `truth`: every validation picture has its
-    counterpart.
+    `sha256`: of the manifest, or of the listing of the shards. `stored`: domain -> (channels, height, width) as kept in
+    the shards. `train`: source -> samples, where a pair is one sample. `validation`: domain -> pictures. `truth`: every
+    validation picture has its counterpart. `notes`: what the user should know, a line each.
     """
 
     uri: str
     sha256: str
     name: str
     stored: Mapping[str, tuple[int, int, int]]
-    train: Mapping[str, int]
-    validation: Mapping[str, int]
+    train: Mapping[str, int | None]
+    validation: Mapping[str, int | None]
     truth: bool
+    notes: tuple[str, ...] = ()
 
     def shapes(self, image: int) -> Shapes:
         """Domain -> (channels, height, width) as trained, with `image` pixels a side."""
         return {domain: (channels, image, image) for domain, (channels, _, _) in self.stored.items()}
 
 
-def read_data(uri: str, system: type[System]) -> DataFacts:
-    """The facts about the data at `uri` for `system`.
+def read_data(uri: str, system: type[System], limit: Mapping[str, int]) -> DataFacts:
+    """The facts about the data at `uri` for `system`, with at most `limit` training pictures of a domain.
 
     Raises:
         Refusal: nothing is there, a domain is missing, or there is nothing to train on.
     """
     try:
         manifest = Manifest.open(uri)
+        _check_shards(manifest)
     except DataError as error:
         raise Refusal(str(error), path="data.uri", value=uri) from error
+    except Unreachable:
+        raise
     except OSError as error:
         raise Refusal(f"{uri} cannot be read: {(error.strerror or '').lower()}", path="data.uri", value=uri) from error
     reads = system.reads
@@ -57,13 +62,18 @@ def read_data(uri: str, system: type[System]) -> DataFacts:
     if missing:
         problem = f"{system.name} reads domain {' and '.join(missing)}, which {manifest.name} does not have"
         raise Refusal(problem, path="data.uri", value=uri, has=manifest.domains)
-    kept = {split: {d: set(manifest.keys(d, split)) for d in reads.domains} for split in ("train", "validation")}
-    train = {name: len(set.intersection(*(kept["train"][d] for d in ds))) for name, ds in reads.sources.items()}
+    for domain in limit:
+        if domain not in reads.domains:
+            problem = f"{system.name} reads no domain {domain}"
+            raise Refusal(problem, path=f"data.limit.{domain}", value=domain, has=reads.domains)
+    if reads.paired:
+        _check_pairs(manifest, reads.domains, system.name)
+    train = {name: _count(manifest, domains, limit) for name, domains in reads.sources.items()}
     for source, count in train.items():
         if not count:
             wanted = "pairs" if reads.paired else f"pictures of domain {source}"
             raise Refusal(f"{system.name} needs {wanted}, and {manifest.name} has none to train on", path="data.uri")
-    sides = list(kept["validation"].values())
+    held = [manifest.keys(domain, VALIDATION) for domain in reads.domains]
     domains = {name: manifest.domains[name] for name in reads.domains}
     return DataFacts(
         uri=manifest.uri,
@@ -72,8 +82,56 @@ def read_data(uri: str, system: type[System]) -> DataFacts:
         stored={name: (domain.channels, domain.height, domain.width) for name, domain in domains.items()},
         train=train,
         validation={name: domain.validation for name, domain in domains.items()},
-        truth=len(sides) > 1 and bool(sides[0]) and all(side == sides[0] for side in sides),
+        truth=len(held) > 1 and bool(held[0]) and all(side == held[0] for side in held),
     )
+
+
+def check_counts(data: DataFacts, system: type[System], limit: Mapping[str, int], batch: int) -> None:
+    """Refusal where a source has fewer samples than a batch and nobody asked for so few."""
+    for source, domains in system.reads.sources.items():
+        count = data.train[source]
+        if count is not None and count < batch and not any(domain in limit for domain in domains):
+            problem = f"a batch of {batch} is more than the {count} training samples of {source} in {data.name}"
+            hint = f"a batch of at most {count}, or data.limit.{domains[0]}: {count} to train on so few on purpose"
+            raise Refusal(f"{problem}; give {hint}", path="data.batch", value=batch)
+
+
+def _count(manifest: Manifest, domains: tuple[str, ...], limit: Mapping[str, int]) -> int:
+    """Training samples with a picture in each of `domains`."""
+    found = len(manifest.join(domains)[domains[0]])
+    return min([found, *(limit[domain] for domain in domains if domain in limit)])
+
+
+def _check_shards(manifest: Manifest) -> None:
+    """DataError unless the shards that the manifest names are there, as long as it says: one listing tells."""
+    there = manifest.store.entries()
+    for name, shard in manifest.shards.items():
+        if name not in there:
+            raise DataError(
+                f"{manifest.store.uri} has no {name}, which its manifest names: is it the manifest of another data set? "
+                "restore the shard from a copy, or make the manifest anew"
+            )
+        if there[name].size != shard.bytes:
+            raise DataError(
+                f"{manifest.store.uri}: {name} has {there[name].size:,} bytes, its manifest says {shard.bytes:,}: "
+                "is it the manifest of another data set? `i2i-cluster shards verify` tells more"
+            )
+
+
+def _check_pairs(manifest: Manifest, domains: tuple[str, ...], system: str) -> None:
+    """Refusal where a training picture lacks its other side."""
+    pairs = len(manifest.join(domains)[domains[0]])
+    for domain in domains:
+        keys = manifest.keys(domain)
+        if pairs and len(keys) > pairs:
+            others = set.intersection(*(set(manifest.keys(other)) for other in domains))
+            alone = next(key for key in keys if key not in others)
+            problem = (
+                f"{system} joins {' and '.join(domains)} by key, and {len(keys) - pairs} of the {len(keys)} training "
+                f"pictures of {domain} in {manifest.name} have no other side, such as {alone!r}; "
+                "make the data set again from pairs alone"
+            )
+            raise Refusal(problem, path="data.uri", value=manifest.uri)
 
 
 def check_shapes(system: type[System], shapes: Shapes, hyper: object, searched: bool) -> None:

@@ -82,7 +82,7 @@ def _objection(system: type[System], metric: str, axes: Mapping[str, Axis], data
     else:
         score = SCORES[metric]
         measured = [term.name for term in system.terms if score.measures and term.group == score.measures]
-        if not all(data.validation.values()):
+        if 0 in data.validation.values():
             return f"{metric} needs validation pictures, and {data.name} has none"
         if score.needs_truth and not data.truth:
             return f"{metric} needs the true counterpart of each validation picture, and {data.name} has none"

@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster.run import Data, Every, Run
-from data_shards.store import local_folder
-from orchestrator.data import DataFacts, check_shapes, read_data
+from data_shards.address import join
+from orchestrator.data import DataFacts, check_counts, check_shapes, read_data
 from orchestrator.errors import Refusal, nearest, refuse, show
 from orchestrator.identity import identity_of, sweep_id
 from orchestrator.objective import Objective, find_objective
+from orchestrator.plain_data import check_mode, read_plain
 from orchestrator.settings import Setting, Settings, canonical_axes, check_settings, preset
 from orchestrator.sizes import Auto, Machine, Sizes, find_sizes, this_machine
 from orchestrator.space import Axis, Choice, grid, sample
-from orchestrator.storage import check_storage
+from orchestrator.storage import canonical, check_storage
 from orchestrator.sweep import Sweep
 from trainers.system import System
 from trainers.systems.catalog import SYSTEMS
@@ -60,8 +61,13 @@ class Plan:
 
     @property
     def storage(self) -> str:
-        """The absolute folder of all sweeps; this one's is `<storage>/<id>`."""
-        return str(local_folder(self.sweep.storage))
+        """The absolute folder or s3:// address of all sweeps."""
+        return canonical(self.sweep.storage)
+
+    @property
+    def folder(self) -> str:
+        """This sweep's own folder or address."""
+        return join(self.storage, self.id)
 
     def params(self, index: int) -> dict[str, Setting]:
         """Axis name -> value for trial `index`: a pure function. Trial 0 is the preset, named on each axis.
@@ -99,7 +105,14 @@ class Plan:
                 replicas=sizes.replicas,
                 flip=augment.flip,
                 jitter=augment.jitter,
-                cache_bytes=sweep.data.cache,
+                limit=dict(sweep.data.limit),
+                balance=sweep.data.balanced,
+                bad_samples=sweep.data.bad_samples,
+                memory_bytes=sweep.data.cache.memory,
+                cache_folder=sweep.data.cache.folder,
+                cache_bytes=sweep.data.cache.limit,
+                mode=sweep.data.mode,
+                domains=dict(sweep.data.domains),
             ),
             steps=sweep.steps,
             every=Every(sizes.report, sizes.evaluate, sizes.checkpoint),
@@ -130,10 +143,11 @@ def make_plan(
     system = SYSTEMS[sweep.system]
     found = check_settings(system, sweep)
     sizes, misfits = find_sizes(sweep, system, machine or this_machine(), kept or {})
-    found += misfits
+    found += [*misfits, *check_mode(sweep.data)]
     data = None
     try:
-        data = read_data(sweep.data.uri, system)
+        plain = sweep.data.mode == "stream"
+        data = read_plain(sweep.data, system) if plain else read_data(sweep.data.uri, system, sweep.data.limit)
     except Refusal as refusal:
         found.append(refusal)
     refuse(found, file)
@@ -150,6 +164,7 @@ def _checked_plan(sweep: Sweep, file: str, system: type[System], data: DataFacts
     base, axes = preset(system, sweep), canonical_axes(system, sweep)
     hyper = system.Hyper(**base.hyper)
     shapes = data.shapes(sweep.data.image)
+    check_counts(data, system, sweep.data.limit, sizes.batch)
     check_shapes(system, shapes, hyper, searched=False)
     objective = find_objective(system, sweep, axes, data, hyper)
     points, trials, notes = _trials(sweep, system, base, axes)
@@ -231,7 +246,7 @@ def _trials(
 
 
 def _notes(sweep: Sweep, data: DataFacts, sizes: Sizes) -> list[str]:
-    notes = []
+    notes = list(data.notes)
     for domain, (_, height, width) in data.stored.items():
         if sweep.data.image > max(height, width):
             notes.append(f"domain {domain} is stored at {width} x {height} and enlarged to {sweep.data.image}")

@@ -19,6 +19,7 @@ SETTINGS = ("weights.", "hyper.", "balance.")
 TRIALS_SHOWN = 20  # rows of the table of trials
 TRIALS_LISTED = 1_000  # trials of `-o json`
 MOST_PIXELS = 5 * 10**8  # of a batch in one domain; beyond this not even one step could be waited for
+UNKNOWN = "unknown without an index"
 BYTES_PER_PIXEL = 4 * 64  # of a usual network's first layer
 
 Measured = Estimate | str | None  # what a step costs here, or why nobody knows, or None for a question not asked
@@ -35,18 +36,27 @@ def describe(plan: Plan, estimate: Measured = None) -> dict[str, Any]:
         "id": plan.id,
         "name": sweep.name,
         "file": plan.file,
-        "storage": f"{plan.storage}/{plan.id}",
+        "storage": plan.folder,
         "system": {"name": system.name, "title": system.title, "citation": system.citation},
         "data": {
             "uri": data.uri,
             "name": data.name,
             "manifest": data.sha256,
+            "mode": sweep.data.mode,
+            "domains": dict(sweep.data.domains),
             "image": sweep.data.image,
             "stored": {domain: list(shape) for domain, shape in data.stored.items()},
             "train": dict(data.train),
             "validation": dict(data.validation),
             "truth": data.truth,
-            "cache_bytes": sweep.data.cache,
+            "limit": dict(sweep.data.limit),
+            "balanced": sweep.data.balanced,
+            "bad_samples": sweep.data.bad_samples,
+            "cache": {
+                "folder": sweep.data.cache.folder,
+                "limit": sweep.data.cache.limit,
+                "memory": sweep.data.cache.memory,
+            },
         },
         "training": {
             "steps": sweep.steps,
@@ -127,8 +137,7 @@ def _summary(told: dict[str, Any]) -> Table:
     data, training, resources, objective = told["data"], told["training"], told["resources"], told["objective"]
     side, every = data["image"], training["every"]
     trials = told["trial_count"]
-    train = ", ".join(f"{source} {count}" for source, count in data["train"].items())
-    validation = ", ".join(f"{domain} {count}" for domain, count in data["validation"].items())
+    train, validation = _counted(data["train"]), _counted(data["validation"])
     asha = told["scheduler"]["asha"] if told["scheduler"] != "none" else None
     wall = told["budget"]["wall_seconds"]
     lines = {
@@ -153,7 +162,7 @@ def _summary(told: dict[str, Any]) -> Table:
         "resources": f"{_count(resources['concurrency'], 'trial')} at a time; each "
         f"{_count(resources['workers'], 'worker')} of {_count(resources['cpus_per_worker'], 'CPU')}, "
         f"{_count(resources['gpus_per_worker'], 'GPU')}, {_count(resources['threads'], 'thread')}, "
-        f"{size_text(data['cache_bytes'])} cache",
+        f"{size_text(data['cache']['memory'])} for decoded images",
         "budget": f"{_count(told['budget']['failures'], 'failure')} of a trial, "
         + (f"{duration_text(wall)} in all" if wall else "no time limit"),
         "auto became": ", ".join(f"{key} {value}" for key, value in told["auto"].items()) or "nothing was auto",
@@ -188,6 +197,13 @@ def _estimate_text(told: dict[str, Any] | None) -> str:
 def _or_published(value: object) -> object:
     """`value`; where it is null, or differs within a group, the paper's own setting is meant."""
     return "as published" if value is None else value
+
+
+def _counted(counts: dict[str, int | None]) -> str:
+    """How many samples each has; None where nobody knows."""
+    if set(counts.values()) == {None}:
+        return UNKNOWN
+    return ", ".join(f"{name} {UNKNOWN if count is None else count}" for name, count in counts.items())
 
 
 def _count(number: float, word: str) -> str:

@@ -8,92 +8,11 @@ from __future__ import annotations
 
 import io
 import math
-import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from cluster.layout import LOG, SweepPaths
-from cluster.lock import is_driven
-from cluster.log import SweepState, TrialState, UnreadableLog, read_state
-from orchestrator.errors import Refusal, nearest
-
-
-@dataclass(frozen=True)
-class FoundSweep:
-    """A sweep in a storage folder, as its log tells it."""
-
-    storage: Path
-    state: SweepState
-
-    @property
-    def paths(self) -> SweepPaths:
-        """Its paths within the storage."""
-        return SweepPaths(self.state.id)
-
-    @property
-    def folder(self) -> Path:
-        """Its own folder."""
-        return self.storage / self.state.id
-
-    @property
-    def metric(self) -> str:
-        """The objective's name."""
-        if not self.state.about:
-            raise Refusal(f"sweep {self.state.id} has not started yet: its log is empty", value=self.state.id)
-        return str(self.state.about["objective"]["metric"])
-
-    @property
-    def mode(self) -> str:
-        """min or max."""
-        return str(self.state.about["objective"]["mode"])
-
-
-def find_sweep(wanted: str, storage: Path) -> FoundSweep:
-    """The sweep of that name or id in `storage`, or the one whose folder `wanted` is; of several of one name the newest.
-
-    Raises Refusal where there is none.
-    """
-    own = Path(wanted.removeprefix("file://")).expanduser()
-    if (own / LOG).is_file():
-        return open_sweep(own.absolute().parent, own.absolute().name)
-    root = storage.expanduser().absolute()
-    if (root / wanted / LOG).is_file():
-        return open_sweep(root, wanted)
-    logs = sorted(root.glob(f"*/{LOG}"), key=lambda log: log.stat().st_mtime, reverse=True)
-    sweeps = []
-    for log in logs:
-        with suppress(UnreadableLog):  # `list` tells of it; here it only cannot be the one that is meant
-            sweeps.append(open_sweep(root, log.parent.name))
-    meant = [sweep for sweep in sweeps if sweep.state.name == wanted]
-    if meant:
-        if len(meant) > 1:
-            older = ", ".join(sweep.state.id for sweep in meant[1:])
-            print(f"{wanted} is {meant[0].state.id}, the newest sweep of that name; older: {older}", file=sys.stderr)
-        return meant[0]
-    names = [sweep.state.name or sweep.state.id for sweep in sweeps]
-    near = nearest(wanted, [*names, *(sweep.state.id for sweep in sweeps)])
-    if not sweeps:
-        raise Refusal(f"no sweep {wanted!r}: {storage} holds none; say where to look with --storage", value=wanted)
-    raise Refusal(f"no sweep {wanted!r} in {storage}", value=wanted, nearest=near, has=names)
-
-
-def open_sweep(storage: Path, sweep: str) -> FoundSweep:
-    """The sweep in the folder `sweep` of `storage`.
-
-    Where the log says running and nobody runs it, it was interrupted, and its running trials wait to go on.
-    """
-    paths = SweepPaths(sweep)
-    state = read_state(storage / paths.log)
-    state.id = sweep  # a copied folder is its own sweep
-    if state.state == "running" and not is_driven(storage / paths.lock):
-        state.state = "interrupted"
-    if state.state != "running":
-        for trial in state.trials.values():
-            trial.state = "pending" if trial.state == "running" else trial.state
-    return FoundSweep(storage, state)
+from cluster.log import SweepState, TrialState
+from orchestrator.finding import FoundSweep
 
 
 def value_of(trial: TrialState, metric: str) -> float:
@@ -138,12 +57,12 @@ def trial_id(sweep: FoundSweep, trial: TrialState) -> str:
     return f"{sweep.state.id}-{trial.index:04d}"
 
 
-def newest_grid(sweep: FoundSweep, trial: TrialState) -> Path | None:
-    """The picture of the trial's last evaluation."""
+def newest_grid(sweep: FoundSweep, trial: TrialState) -> str | None:
+    """Where the picture of the trial's last evaluation lies, if it is there."""
     if not trial.history:
         return None
-    path = sweep.storage / sweep.paths.grid(trial.index, trial.history[-1][0])
-    return path if path.exists() else None
+    path = sweep.paths.grid(trial.index, trial.history[-1][0])
+    return sweep.place(path) if sweep.store.exists(path) else None
 
 
 def describe_results(sweep: FoundSweep) -> dict[str, Any]:
@@ -154,6 +73,7 @@ def describe_results(sweep: FoundSweep) -> dict[str, Any]:
         "name": state.name,
         "id": state.id,
         "state": state.state,
+        "reason": state.reason,
         "objective": {"metric": sweep.metric, "mode": sweep.mode},
         "best": None if best is None else _describe_best(sweep, best),
         "trials": [_describe_trial(sweep, state.trials[index]) for index in sorted(state.trials)],
@@ -161,8 +81,7 @@ def describe_results(sweep: FoundSweep) -> dict[str, Any]:
 
 
 def _describe_best(sweep: FoundSweep, best: TrialState) -> dict[str, Any]:
-    grid = newest_grid(sweep, best)
-    model = sweep.storage / sweep.paths.best
+    has_model = bool(sweep.store.list(f"{sweep.paths.best}/"))
     return {
         "index": best.index,
         "id": trial_id(sweep, best),
@@ -170,8 +89,8 @@ def _describe_best(sweep: FoundSweep, best: TrialState) -> dict[str, Any]:
         "gain": _plain(gain(sweep.state, best, sweep.metric, sweep.mode)),
         "step": best.history[-1][0],
         "params": best.params,
-        "grid": str(grid) if grid else None,
-        "model": str(model) if model.exists() else None,
+        "grid": newest_grid(sweep, best),
+        "model": sweep.place(sweep.paths.best) if has_model else None,
     }
 
 

@@ -6,15 +6,17 @@ To submit the same file again is to go on. To submit a changed one is to start a
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
-from cluster.layout import LOG, SweepPaths
-from cluster.log import SweepState, UnreadableLog, read_state
+from cluster.layout import SweepPaths
+from cluster.log import SweepState, UnreadableLog
+from cluster.log_store import has_log, read_state, sweeps_in
+from data_shards.store import Store
 from orchestrator.errors import Refusal
 from orchestrator.identity import differences
 from orchestrator.plan import Plan, make_plan
 from orchestrator.sizes import Machine
+from orchestrator.storage import open_to_look
 from orchestrator.sweep import Sweep
 
 NEAR = 3  # with more keys changed, an older sweep is another sweep rather than an earlier version of this one
@@ -28,10 +30,10 @@ def plan_again(sweep: Sweep, file: str, machine: Machine | None = None) -> tuple
         UnreadableLog: this sweep's log is damaged, or a newer version wrote it.
     """
     plan = make_plan(sweep, file, machine=machine)
-    log = Path(plan.storage) / SweepPaths(plan.id).log
-    if not log.exists():
-        return _with_note(plan, _closest(plan)), None
-    state = read_state(log)
+    store, paths = open_to_look(plan.storage), SweepPaths(plan.id)
+    if not has_log(store, paths):
+        return _with_note(plan, _closest(plan, store)), None
+    state = read_state(store, paths)
     before = max(len(state.trials), int(state.about.get("trials", 0)))
     if plan.trials < before:
         problem = f"this sweep was submitted with {before} trials, which can be raised but not lowered to {plan.trials}"
@@ -45,15 +47,15 @@ def _with_note(plan: Plan, note: str | None) -> Plan:
     return dataclasses.replace(plan, notes=(*plan.notes, note)) if note else plan
 
 
-def _closest(plan: Plan) -> str | None:
+def _closest(plan: Plan, store: Store) -> str | None:
     """A note on the sweep in the same storage that differs least from `plan`, if any is near."""
     found: list[tuple[int, str, list[str]]] = []
-    for log in sorted(Path(plan.storage).glob(f"*/{LOG}")):
+    for other in sweeps_in(store):
         try:
-            about: dict[str, Any] = read_state(log).about
-        except UnreadableLog:
+            about: dict[str, Any] = read_state(store, SweepPaths(other)).about
+        except (FileNotFoundError, UnreadableLog):
             continue  # `list` tells of it; here it is only a candidate
         keys = differences(plan.identity, about.get("identity", {}))
-        found.append((len(keys), log.parent.name, keys))
-    count, other, keys = min(found, default=(NEAR + 1, "", []))
-    return f"a new sweep: it differs from {other} in {', '.join(keys)}" if count <= NEAR else None
+        found.append((len(keys), other, keys))
+    count, nearest, keys = min(found, default=(NEAR + 1, "", []))
+    return f"a new sweep: it differs from {nearest} in {', '.join(keys)}" if count <= NEAR else None

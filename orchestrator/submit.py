@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from pathlib import Path
 
 from rich.console import Console
 
 from cluster.log import SweepState
-from data_shards.store import open_store
+from cluster.log_store import read_log
+from data_shards.store import Store, open_store
+from orchestrator.finding import open_sweep
 from orchestrator.job import make_job
 from orchestrator.plan import Plan
 from orchestrator.progress import Progress
-from orchestrator.results import best_trial, leaderboard, newest_grid, open_sweep, results_fingerprint, results_parquet
+from orchestrator.results import best_trial, leaderboard, newest_grid, results_fingerprint, results_parquet
 from orchestrator.resume import plan_again
+from orchestrator.storage import probe_storage
 from orchestrator.sweep import Sweep
 from orchestrator.tables import cell, table
 
@@ -32,9 +34,11 @@ def submit(sweep: Sweep, file: str, console: Console) -> int:
         print("every trial has ended: nothing to run", file=sys.stderr)
         state = before.state
     else:
+        probe_storage(plan.storage, plan.id, file)
         state = _run(plan, console)
-    _store_results(plan)
-    show_outcome(plan, console)
+    store = open_store(plan.storage)
+    _store_results(plan, store)
+    show_outcome(plan, store, console)
     return EXIT[state]
 
 
@@ -45,12 +49,11 @@ def _run(plan: Plan, console: Console) -> str:
         return launch(make_job(plan), progress.observe)
 
 
-def _store_results(plan: Plan) -> None:
+def _store_results(plan: Plan, store: Store) -> None:
     """Store the best model and the table of results, unless they are of this very log: the last driver may have died
     before it did. The table is written last, and says of which log both are."""
-    found = open_sweep(Path(plan.storage), plan.id)
-    store = open_store(plan.storage)
-    fingerprint = hashlib.sha256(store.read(found.paths.log)).hexdigest()
+    found = open_sweep(store, plan.id)
+    fingerprint = hashlib.sha256(read_log(store, found.paths)).hexdigest()
     if store.exists(found.paths.results) and results_fingerprint(store.read(found.paths.results)) == fingerprint:
         return
     best = best_trial(found.state, found.metric, found.mode)
@@ -61,21 +64,24 @@ def _store_results(plan: Plan) -> None:
     store.write(found.paths.results, results_parquet(found, fingerprint))
 
 
-def show_outcome(plan: Plan, console: Console) -> None:
-    """The leaderboard, the gain over the preset, and where things lie."""
-    found = open_sweep(Path(plan.storage), plan.id)
+def show_outcome(plan: Plan, store: Store, console: Console) -> None:
+    """The leaderboard, the gain over the preset, where things lie, and what went wrong."""
+    found = open_sweep(store, plan.id)
     console.print(table(f"{plan.sweep.name}: {found.metric}, {found.mode}imise", leaderboard(found)))
+    if found.state.reason:
+        print(f"error: {found.state.reason}", file=sys.stderr)
     best = best_trial(found.state, found.metric, found.mode)
+    again = "submit the same file again to go on"
+    words = {
+        "done": "done",
+        "failed": f"failed; mend what the error names and {again}" if found.state.reason else "every trial failed",
+        "stopped": f"out of time; {again}",
+    }
+    state = words.get(found.state.state, f"interrupted: {again}")
+    print(f"sweep {plan.sweep.name} ({plan.id}): {state}")
     if best is None:
         print("no trial has been evaluated yet")
         return
-    words = {
-        "done": "done",
-        "failed": "every trial failed",
-        "stopped": "out of time; submit the same file again to go on",
-    }
-    state = words.get(found.state.state, "interrupted: submit the same file again to go on")
-    print(f"sweep {plan.sweep.name} ({plan.id}): {state}")
     row = next(row for row in leaderboard(found) if str(row["trial"]).split()[0] == str(best.index))
     if best.index == 0:
         compared = sum(bool(trial.history) for trial in found.state.trials.values()) > 1
@@ -91,8 +97,8 @@ def show_outcome(plan: Plan, console: Console) -> None:
     grid = newest_grid(found, best)
     if grid is not None:
         print(f"pictures: {grid}")
-    print(f"model:    {found.storage / found.paths.best}")
-    print(f"results:  {found.storage / found.paths.results}")
+    print(f"model:    {found.place(found.paths.best)}")
+    print(f"results:  {found.place(found.paths.results)}")
 
 
 def _is_complete(plan: Plan, before: SweepState) -> bool:

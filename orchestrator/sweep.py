@@ -21,6 +21,7 @@ from pydantic import (
 
 from orchestrator.errors import refuse, show
 from orchestrator.fields import check_fields, fields_schema
+from orchestrator.storage import DEFAULT_STORAGE
 from orchestrator.sweep_errors import refusals
 from orchestrator.values import (
     BatchOrAuto,
@@ -29,6 +30,8 @@ from orchestrator.values import (
     Cpus,
     GpusOrAuto,
     Jitter,
+    Limit,
+    PartShare,
     Power,
     PowerOrAuto,
     Reduction,
@@ -69,11 +72,28 @@ class Augment(Part):
     )
 
 
+class Cache(Part):
+    """What is kept of the data where it is used; nothing here acts on a result."""
+
+    folder: str = Field(
+        default="",
+        description="Folder on each node for shards that come over the network; empty: $I2I_CACHE_DIR, or "
+        "i2i-cluster in the user's cache folder.",
+    )
+    limit: Bytes = Field(
+        default=20_000_000_000, description="Most that the folder may hold, such as 20GB or 500GiB; a shard at least."
+    )
+    memory: Bytes = Field(
+        default=256_000_000, description="Memory for decoded images in each worker, such as 256MB or 4GiB."
+    )
+
+
 class DataPart(Part):
     """What is read, and how much of it at a time."""
 
     uri: str = Field(
-        description="Folder of the data set: shards and manifest, as `i2i-cluster shards build` makes them."
+        description="The data set: a folder or s3://bucket/prefix?endpoint=... with shards and manifest, as "
+        "`i2i-cluster shards build` or `shards index` makes them."
     )
     image: Side = Field(description="Side of the square training images in pixels, at most 8192.")
     batch: BatchOrAuto = Field(
@@ -85,9 +105,25 @@ class DataPart(Part):
         "workers that divides it; auto: the number of workers.",
     )
     augment: Augment = Field(default=Augment(), description="Random changes of training images.")
-    cache: Bytes = Field(
-        default=256_000_000, description="Memory for decoded images in each worker, such as 256MB or 4GiB."
+    mode: Literal["indexed", "stream"] = Field(
+        default="indexed",
+        description="indexed: by the manifest, exact; stream: tar shards without a manifest, in order only and unchecked.",
     )
+    domains: dict[str, str] = Field(
+        default={},
+        description="With mode stream, the images of each domain: shards, extension or both, such as "
+        "{a: 'horses-*.tar', b: 'zebras-*.tar:jpg'}; empty: extensions like a.png tell.",
+    )
+    limit: dict[str, Limit] = Field(
+        default={}, description="Most training images of a domain, such as {a: 1} for one-shot; others are left out."
+    )
+    balanced: bool = Field(default=False, description="Draw every class equally often, whatever there is of it.")
+    bad_samples: PartShare = Field(
+        default=0.001,
+        description="Share of a source's samples that may turn out unreadable before the run stops; others take "
+        "their place. 0: none; above 0 one is always allowed.",
+    )
+    cache: Cache = Field(default=Cache(), description="What is kept of the data where it is used.")
 
 
 class Objective(Part):
@@ -200,7 +236,10 @@ class Sweep(Part):
     exact: bool = Field(
         default=True, description="Deterministic arithmetic on GPUs: a resumed run is the same to the bit."
     )
-    storage: Storage = Field(default="./i2i-runs", description="Folder for logs, checkpoints and results.")
+    storage: Storage = Field(
+        default=DEFAULT_STORAGE,
+        description="Where logs, checkpoints and results go: a folder or s3://bucket/prefix?endpoint=...",
+    )
     cluster: Literal["local"] = Field(
         default="local",
         description="Where to run: this machine, on a Ray of its own or on the one that RAY_ADDRESS names.",

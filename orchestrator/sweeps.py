@@ -1,4 +1,4 @@
-"""The sweeps of a storage folder, as their logs tell them. Reads nothing else, and loads neither ray nor torch."""
+"""The sweeps of a storage, as their logs tell them. Reads nothing else, and loads neither ray nor torch."""
 
 from __future__ import annotations
 
@@ -6,38 +6,47 @@ import datetime
 from pathlib import Path
 from typing import Any
 
-from cluster.layout import LOG, SweepPaths
-from cluster.lock import is_driven
-from cluster.log import UnreadableLog, read_state
+from cluster.driver import is_driven
+from cluster.layout import SweepPaths
+from cluster.log import SweepState, UnreadableLog
+from cluster.log_store import read_state, sweeps_in
+from data_shards.address import is_remote
+from data_shards.store import Store
 from orchestrator.errors import Refusal
+from orchestrator.storage import open_to_look, shown
 
 
-def find_sweeps(storage: Path) -> list[dict[str, Any]]:
+def find_sweeps(storage: str) -> list[dict[str, Any]]:
     """A row for each sweep in `storage`, the one that changed last first; empty where there are none.
 
     A sweep whose log says "running" while no process holds it was interrupted. Refusal where `storage` is a file.
     """
-    folder = storage.expanduser()
-    if folder.exists() and not folder.is_dir():
-        raise Refusal(f"{storage} is not a folder", path="--storage")
-    logs = sorted(folder.glob(f"*/{LOG}"), key=lambda log: log.stat().st_mtime, reverse=True)
-    return [_row(folder, log) for log in logs]
+    store = open_to_look(storage)
+    if not is_remote(storage) and Path(store.uri).exists() and not Path(store.uri).is_dir():
+        raise Refusal(f"{shown(storage)} is not a folder", path="--storage")
+    read: list[tuple[str, SweepState]] = []
+    rows = []
+    for sweep in sweeps_in(store):
+        try:
+            read.append((sweep, read_state(store, SweepPaths(sweep))))
+        except FileNotFoundError:
+            continue  # claimed by a driver that has recorded nothing yet
+        except UnreadableLog as error:  # one sweep must not hide the others
+            rows.append({"id": sweep, "name": "", "storage": store.uri, "state": str(error)})
+    read.sort(key=lambda found: found[1].changed, reverse=True)
+    return [*(_row(store, sweep, state) for sweep, state in read), *rows]
 
 
-def _row(storage: Path, log: Path) -> dict[str, Any]:
-    changed = datetime.datetime.fromtimestamp(log.stat().st_mtime).isoformat(sep=" ", timespec="seconds")
-    try:
-        state = read_state(log)
-    except UnreadableLog as error:  # one sweep must not hide the others
-        return {"id": log.parent.name, "name": "", "storage": str(storage.absolute()), "state": str(error)}
-    row = {"id": log.parent.name, "name": state.name, "storage": str(storage.absolute())}
-    alive = is_driven(storage / SweepPaths(log.parent.name).lock)
+def _row(store: Store, sweep: str, state: SweepState) -> dict[str, Any]:
+    interrupted = state.state == "running" and not is_driven(store, SweepPaths(sweep))
     trials = state.trials.values()
     return {
-        **row,
+        "id": sweep,
+        "name": state.name,
+        "storage": store.uri,
         "system": state.about.get("system", ""),
-        "state": "interrupted" if state.state == "running" and not alive else state.state,
+        "state": "interrupted" if interrupted else state.state,
         "trials": f"{sum(t.state in ('done', 'stopped') for t in trials)} of {state.about.get('trials', len(trials))}",
         "failed": sum(t.state == "failed" for t in trials),
-        "changed": changed,
+        "changed": datetime.datetime.fromtimestamp(state.changed).isoformat(sep=" ", timespec="seconds"),
     }

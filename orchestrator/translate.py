@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -11,26 +12,30 @@ from rich.console import Console
 from rich.progress import track
 
 from cluster.model import Model, NoModel, load_best
+from data_shards.build.picture import keep
 from data_shards.decode import decode
-from data_shards.picture import keep
-from data_shards.store import FolderStore
+from data_shards.store import Store
 from orchestrator.errors import Refusal, nearest
-from orchestrator.results import find_sweep
+from orchestrator.finding import find_sweep
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
-def translate_folder(sweep: str, storage: Path, source: Path, target: Path, to: str | None) -> None:
-    """Translate every picture below `source` into the same place below `target`. Raises Refusal; a bad picture is named."""
+def translate_folder(sweep: str, storage: str, source: Path, target: Path, to: str | None) -> None:
+    """Translate every picture below `source` into the same place below `target`. A bad picture is named and left out.
+
+    Raises Refusal, and OSError where a translation cannot be written.
+    """
     pictures = _pictures(source, target)
     if target.exists() and target.resolve() == source.resolve():
         raise Refusal("the pictures would replace their own sources; give another folder", path="OUT_DIR", value=target)
     found = find_sweep(sweep, storage)
-    model = _model(FolderStore(found.storage), found.state.id)
+    model = _model(found.store, found.state.id)
     domain = to or model.targets[0]
     if domain not in model.targets:
         near = nearest(domain, model.targets)
         raise Refusal(f"this model does not translate to {domain!r}", path="--to", nearest=near, has=model.targets)
+    _make(target)
     channels, side, _ = model.shapes[model.source(domain)]
     bad = 0
     for picture, name in track(pictures, "translating", console=Console(stderr=True), disable=not sys.stderr.isatty()):
@@ -40,20 +45,36 @@ def translate_folder(sweep: str, storage: Path, source: Path, target: Path, to: 
             print(f"left out {picture}: {error}", file=sys.stderr)
             bad += 1
             continue
-        out = target / name
-        out.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(_flat(model.translate(pixels, domain))).save(out)
+        _save(target / name, model.translate(pixels, domain))
     print(f"translated {len(pictures) - bad} pictures to {target} at {side} x {side} pixels")
     if bad == len(pictures):
         raise Refusal("none of the pictures could be read", path="IN_DIR", value=source)
 
 
-def _flat(pixels: np.ndarray) -> np.ndarray:
-    """Grey pictures are `[H,W]` to Pillow."""
-    return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
+def _make(target: Path) -> None:
+    """The folder for the translations, asked for before the work."""
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Refusal(f"{target} cannot be made: {_why(error)}", path="OUT_DIR", value=target) from error
+    if not os.access(target, os.W_OK | os.X_OK):
+        raise Refusal(f"{target} may not be written; give another folder", path="OUT_DIR", value=target)
 
 
-def _model(store: FolderStore, sweep: str) -> Model:
+def _save(out: Path, pixels: np.ndarray) -> None:
+    """Write uint8 `[H,W,C]`; grey pictures are `[H,W]` to Pillow."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(out)
+    except OSError as error:
+        raise OSError(f"{out} cannot be written: {_why(error)}") from error
+
+
+def _why(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _model(store: Store, sweep: str) -> Model:
     try:
         return load_best(store, sweep)
     except NoModel as error:

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator
 
+from data_shards.address import is_remote, parse
+from data_shards.store import local_folder
 from orchestrator import quantities
 from orchestrator.errors import show
 from orchestrator.space import Axis, Scalar, read_axis
@@ -88,9 +90,11 @@ def _setting(value: object) -> Scalar | None:
 
 def _storage(value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise ValueError(f"must be a folder, not {show(value)}")
-    if "://" in value:
-        raise ValueError(f"must be a plain folder in this version, not {show(value)}")
+        raise ValueError(f"must be a folder or s3://bucket/prefix, not {show(value)}")
+    if is_remote(value):
+        parse(value)  # raises what is wrong with it
+    else:
+        local_folder(value)
     return value
 
 
@@ -138,6 +142,8 @@ Weight = Annotated[float, _written(_weight, Annotated[float, Field(ge=0)])]
 Setting = Annotated[Scalar | None, _written(_setting, bool | int | float | str | None)]
 Storage = Annotated[str, _written(_storage, str)]
 Share = Annotated[float, _written(_at_least(0, above=True, maximum=1), Annotated[float, Field(gt=0, le=1)])]
+PartShare = Annotated[float, _written(_at_least(0, maximum=1), Annotated[float, Field(ge=0, le=1)])]
+Limit = Annotated[int, _written(_up_to(10**9), Annotated[int, Field(ge=1, le=10**9)] | _CountText)]
 Reduction = Annotated[float, _written(_at_least(1.1), Annotated[float, Field(ge=1.1)])]
 Jitter = Annotated[float, _written(_at_least(1, maximum=2), Annotated[float, Field(ge=1, le=2)])]
 Cpus = Annotated[float, _written(_at_least(0.001), Annotated[float, Field(ge=0.001)])]

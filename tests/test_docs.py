@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from data_shards.digits import build_digits
-from data_shards.openmoji import build_openmoji
+from data_shards.build.digits import build_digits
+from data_shards.build.openmoji import build_openmoji
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))

@@ -5,11 +5,20 @@ from dataclasses import replace
 
 from cluster.conductor import Conductor
 from cluster.job import Job
-from cluster.log import SweepLog, fold
+from cluster.layout import SweepPaths
+from cluster.log import fold
+from cluster.log_store import open_log, read_log
 from cluster.stop import StopRequest
 from data_shards.store import FolderStore
 
 STEPS = 8
+PATHS = SweepPaths("a1")
+
+
+class RemoteStore(FolderStore):
+    """A folder that passes for a store over the network."""
+
+    remote = True
 
 
 def make_job(**changes):
@@ -41,30 +50,41 @@ def make_job(**changes):
 
 
 class Sweep:
-    """A sweep's folder and the attempts at it."""
+    """A sweep's storage and the attempts at it."""
 
-    def __init__(self, folder):
-        self.path = folder / "log.jsonl"
+    def __init__(self, store):
+        self.store = store
         self.seen = []
-        self.stop = StopRequest(FolderStore(folder), "stop-request")
+        self.stop = StopRequest(FolderStore(store.root), PATHS.stop_request)
         self._log = None
 
     def attempt(self, **changes):
         """A new conductor, as after a crash of the one before."""
         self.crash()
-        self._log = SweepLog(self.path)
+        self._log = open_log(self.store, PATHS, driver=1)
         return Conductor(make_job(**changes), self._log, self._observe, self.stop)
 
     def crash(self, lose_last=False):
         """The driver dies; `lose_last`: before its last record was written."""
         if self._log:
             self._log.close()
-        if lose_last:
-            lines = self.path.read_bytes().splitlines(keepends=True)
-            self.path.write_bytes(b"".join(lines[:-1]))
+        if lose_last and self.store.remote:
+            self.store.delete(self.store.list(f"{PATHS.segments}/")[-1])
+        elif lose_last:
+            lines = self.store.read(PATHS.log).splitlines(keepends=True)
+            self.store.write(PATHS.log, b"".join(lines[:-1]))
+
+    def logged(self):
+        """What the log adds up to."""
+        return fold(read_log(self.store, PATHS))
+
+    def forget(self):
+        """The log is gone."""
+        for path in [*self.store.list(f"{PATHS.segments}/"), PATHS.log]:
+            self.store.delete(path)
 
     def _observe(self, state):
-        assert state == fold(self.path.read_bytes()), "it is in the log before anybody hears of it"
+        assert state == self.logged(), "it is in the log before anybody hears of it"
         self.seen.append(copy.deepcopy(state))
 
 

@@ -2,8 +2,10 @@
 
 import pytest
 
-from cluster.conductor import CONTINUE, STOP
+from cluster.conductor import CONTINUE, HALTED, STOP
 from cluster.job import Asha
+from cluster.lock import SweepBusy
+from data_shards.errors import DataError, Unreachable
 from tests.cluster.conducting import evaluated, started
 
 
@@ -117,6 +119,55 @@ def test_submitting_again_tries_what_crashed_once_more(sweep):
     assert again.state.trials[0].error is None
     again.crashed(0, "OSError: no space left")
     assert started(again) == [0], "with the whole budget"
+
+
+def test_what_no_trial_can_do_without_ends_the_sweep_and_is_tried_again_by_the_next_submit(sweep):
+    conductor = sweep.attempt(trials=3, failures=5)
+    assert [conductor.next_trial()[0] for _ in range(2)] == [0, 1]
+    conductor.ended(0, HALTED, "s3://b: no answer for 300 s")
+    assert conductor.state.trials[0].error == "s3://b: no answer for 300 s"
+    assert sweep.stop.is_made(), "the other one saves"
+    assert started(conductor) == []
+    conductor.crashed(0, "its group ended")
+    conductor.ended(1, HALTED, "s3://b: no answer for 301 s")
+    assert conductor.is_finished()
+    assert conductor.close() == "failed"
+    assert (sweep.logged().reason, sweep.logged().state) == ("s3://b: no answer for 300 s", "failed")
+    sweep.stop.withdraw()
+    again = sweep.attempt(trials=3, failures=5)
+    assert started(again) == [0, 1, 2]
+    assert again.state.reason is None
+    for index in range(3):
+        again.ended(index, "done", None)
+    assert again.close() == "done"
+
+
+def test_a_sweep_fails_as_a_whole_though_every_other_trial_is_done(sweep):
+    conductor = sweep.attempt(trials=2)
+    started(conductor)
+    conductor.ended(0, "done", None)
+    conductor.ended(1, HALTED, "no")
+    assert conductor.close() == "failed"
+    sweep.stop.withdraw()
+    assert started(sweep.attempt(trials=2)) == [1]
+
+
+@pytest.mark.parametrize("error", [Unreachable("gone"), DataError("403"), SweepBusy("another")])
+def test_a_storage_that_fails_is_remembered(sweep, monkeypatch, error):
+    def fails(*arguments, **fields):
+        raise error
+
+    conductor = sweep.attempt(wall=0.0)
+    monkeypatch.setattr(sweep.stop, "make", fails)
+    with pytest.raises(type(error)):
+        conductor.next_trial()  # its time is over: the trials are to be asked to stop
+    assert conductor.failure is error
+
+    conductor = sweep.attempt()
+    monkeypatch.setattr(conductor.log, "append", fails)
+    with pytest.raises(type(error)):
+        conductor.next_trial()
+    assert conductor.failure is error
 
 
 def test_a_crashed_trial_waits_a_little_longer_each_time(sweep, clock):

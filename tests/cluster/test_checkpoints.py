@@ -31,7 +31,7 @@ def at(tmp_path, step, name=""):
 
 def test_the_last_two_are_kept_and_the_newest_is_found(saved, tmp_path):
     assert saved.steps() == [20, 30]
-    assert not any(path.is_file() for path in at(tmp_path, 10).rglob("*"))
+    assert sorted(path.name for path in (tmp_path / FOLDER).iterdir()) == ["step-00000020", "step-00000030"]
     found = saved.newest()
     assert (found.step, found.about) == (30, {"said": 30})
     assert torch.equal(found.state["model.w"], torch.full((64,), 30.0))
@@ -136,9 +136,22 @@ def test_what_is_saved_below_damaged_ones_is_kept(saved):
     assert found is not None and found.step == 5, "a run that started anew keeps what it saves"
 
 
+def test_what_a_successor_saved_further_on_is_left_to_it(saved):
+    saved.save(state(25), 25, {})
+    saved.save(state(26), 26, {})
+    assert saved.steps() == [25, 26, 30], "good ones above were made by another process that is ahead"
+    saved.save(state(40), 40, {})
+    assert saved.steps() == [30, 40]
+
+
 def test_other_people_s_folders_are_left_alone(saved):
     foreign = f"{FOLDER}/step-00000030.bak/{MANIFEST}"
     saved.store.write(foreign, b"{}")
     saved.save(state(40), 40, {})
     assert saved.steps() == [30, 40]
     assert saved.store.exists(foreign)
+    kept = f"{FOLDER}/step-00000030/notes/mine.txt"
+    saved.store.write(kept, b"")
+    saved.save(state(50), 50, {})
+    saved.save(state(60), 60, {})
+    assert saved.store.exists(kept)

@@ -9,7 +9,6 @@ import pytest
 
 from cluster.conductor import CONTINUE, STOP, Conductor
 from cluster.job import Asha
-from cluster.log import fold
 from tests.cluster.conducting import STEPS, evaluated, started
 
 
@@ -55,7 +54,7 @@ def stopped_but_not_ended(sweep):
     evaluated(conductor, 0, 2, 0.1)
     assert evaluated(conductor, 1, 2, 0.9) == STOP
     sweep.crash(lose_last=True)
-    state = fold(sweep.path.read_bytes())
+    state = sweep.logged()
     assert (state.decisions[1, 2], state.trials[1].state) == ("stop", "running")
     return sweep.attempt(asha=Asha(2, 2))
 
@@ -86,7 +85,7 @@ def test_rungs_after_a_replay_are_what_they_were(sweep, mode):
     started(straight)
     decisions = [evaluated(straight, *report) for report in reports]
     assert 3 <= decisions.count(STOP) <= 24
-    sweep.path.unlink()
+    sweep.forget()
     conductor = sweep.attempt(**settings)
     started(conductor)
     crashing = []

@@ -7,13 +7,13 @@ import sys
 
 import pytest
 
-from cluster.lock import SweepBusy, driving, is_driven
+from cluster.lock import SweepBusy, is_locked, locked
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from cluster.lock import driving
-with driving(Path(sys.argv[1])):
+from cluster.lock import locked
+with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -35,33 +35,33 @@ def holder(path):
 
 
 def test_a_second_driver_is_refused_by_name_until_the_first_is_killed(path, holder):
-    assert is_driven(path)
-    with pytest.raises(SweepBusy, match=f"by process {holder.pid}; wait for it, or stop it first"), driving(path):
+    assert is_locked(path)
+    with pytest.raises(SweepBusy, match=f"by process {holder.pid}; wait for it, or stop it first"), locked(path):
         pass
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait()
-    assert not is_driven(path)
+    assert not is_locked(path)
     path.write_text("12345678901234567890\n")
-    with driving(path):
+    with locked(path):
         assert path.read_text() == f"{os.getpid()}\n", "a shorter number leaves nothing of a longer one"
 
 
 def test_it_is_held_while_driving_and_free_after(path):
-    assert not is_driven(path), "a sweep that never ran"
-    with pytest.raises(KeyError), driving(path):
-        assert is_driven(path)
-        with pytest.raises(SweepBusy, match=f"by process {os.getpid()};"), driving(path):
+    assert not is_locked(path), "a sweep that never ran"
+    with pytest.raises(KeyError), locked(path):
+        assert is_locked(path)
+        with pytest.raises(SweepBusy, match=f"by process {os.getpid()};"), locked(path):
             pass
         raise KeyError("the driver fails")
-    assert not is_driven(path)
-    with driving(path):
+    assert not is_locked(path)
+    with locked(path):
         pass
 
 
 def test_looking_does_not_take_it(path):
-    with driving(path):
+    with locked(path):
         pass
-    assert not is_driven(path)
-    with driving(path):
-        assert is_driven(path)
-        assert is_driven(path)
+    assert not is_locked(path)
+    with locked(path):
+        assert is_locked(path)
+        assert is_locked(path)

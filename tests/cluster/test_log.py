@@ -6,7 +6,10 @@ from contextlib import closing
 
 import pytest
 
-from cluster.log import VERSION, NewerLog, SweepLog, SweepState, UnreadableLog, fold, jsonable, read_state
+from cluster.layout import SweepPaths
+from cluster.log import VERSION, NewerLog, SweepState, UnreadableLog, fold, jsonable
+from cluster.log_store import FileLog, read_state
+from data_shards.store import FolderStore
 
 COMPARABLE = {"eval/l1": 0.25, "loss/d_a": math.inf, "loss/d_b": -math.inf, "time/train_seconds": 9.0}
 METRICS = COMPARABLE | {"loss/cyc_a": math.nan}
@@ -14,7 +17,7 @@ METRICS = COMPARABLE | {"loss/cyc_a": math.nan}
 
 def written(path):
     """A log that has seen every kind of record; returns its state as its writer knows it."""
-    log = SweepLog(path)
+    log = FileLog(path)
     log.append("opened", id="a1", name="toy", attempt=1, about={"trials": 3, "axes": {"weights.cyc": "log_uniform"}})
     for trial in range(3):
         log.append("suggested", trial=trial, params={"weights.cyc": 10.0**trial, "hyper.gan": "lsgan"})
@@ -41,7 +44,7 @@ def path(tmp_path):
 
 def test_what_a_reader_finds_is_what_the_writer_knew(path):
     state = written(path)
-    with closing(SweepLog(path)) as again:
+    with closing(FileLog(path)) as again:
         assert fold(path.read_bytes()) == state == again.state
     first, second, third = state.trials.values()
     assert (state.id, state.name, state.state, state.attempt) == ("a1", "toy", "interrupted", 1)
@@ -66,7 +69,7 @@ def test_every_line_is_plain_json_and_numbers_survive(path):
 
     for line in path.read_bytes().splitlines():
         assert json.loads(line, parse_constant=refuse)["v"] == VERSION
-    with closing(SweepLog(path)) as log, pytest.raises(ValueError, match="JSON compliant"):
+    with closing(FileLog(path)) as log, pytest.raises(ValueError, match="JSON compliant"):
         log.append("reported", trial=0, step=40, metrics={"x": math.nan}, evaluated=False)
 
 
@@ -85,7 +88,7 @@ def test_a_torn_last_line_does_not_swallow_the_next_record(path):
     written(path)
     raw = path.read_bytes()
     path.write_bytes(raw[:-9])
-    log = SweepLog(path)
+    log = FileLog(path)
     assert log.state == fold(raw[: raw[:-9].rfind(b"\n") + 1])
     log.append("opened", id="a1", name="toy", attempt=2, about={})
     log.close()
@@ -95,7 +98,7 @@ def test_a_torn_last_line_does_not_swallow_the_next_record(path):
 
 
 def test_a_record_is_in_the_file_before_append_returns(path):
-    with closing(SweepLog(path)) as log:
+    with closing(FileLog(path)) as log:
         log.append("opened", id="a1", name="toy", attempt=1, about={})
         assert fold(path.read_bytes()) == log.state != SweepState()
 
@@ -104,7 +107,7 @@ def test_a_newer_log_is_refused_and_left_as_it_is(path):
     written(path)
     path.write_bytes(path.read_bytes() + json.dumps({"v": VERSION + 1, "kind": "opened"}).encode() + b"\ntorn")
     raw = path.read_bytes()
-    for read in (lambda: fold(raw), lambda: SweepLog(path)):
+    for read in (lambda: fold(raw), lambda: FileLog(path)):
         with pytest.raises(NewerLog, match=f"version {VERSION + 1}, this i2i-cluster reads up to {VERSION}: upgrade"):
             read()
     assert path.read_bytes() == raw
@@ -112,7 +115,7 @@ def test_a_newer_log_is_refused_and_left_as_it_is(path):
 
 def test_an_evaluation_told_twice_counts_once(path):
     written(path)
-    log = SweepLog(path)
+    log = FileLog(path)
     log.append("reported", trial=0, step=20, metrics={"eval/l1": 0.9, "time/train_seconds": 12.0}, evaluated=True)
     log.close()
     trial = fold(path.read_bytes()).trials[0]
@@ -122,8 +125,9 @@ def test_an_evaluation_told_twice_counts_once(path):
 @pytest.mark.parametrize(
     "line", [b"\n", b"{\n", b"[1]\n", b"3\n", b"\0\0\n", b'{"v": 1}\n', b'{"v": 1, "kind": "ended", "trial": 7}\n']
 )
-def test_a_damaged_line_is_named(tmp_path, line):
-    path = tmp_path / "log.jsonl"
+def test_a_damaged_line_is_named(path, line):
+    path.parent.mkdir()
     path.write_bytes(line)
-    with pytest.raises(UnreadableLog, match=f"^{path}: line 1 of the log is damaged$"):
-        read_state(path)
+    for read in (lambda: read_state(FolderStore(path.parent.parent), SweepPaths("sweep")), lambda: FileLog(path)):
+        with pytest.raises(UnreadableLog, match=f"^{path}: line 1 of the log is damaged$"):
+            read()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from data_shards.openmoji import build_openmoji
+from data_shards.build.openmoji import build_openmoji
 
 SPEC = """
 name: small

@@ -126,6 +126,14 @@ def test_translate_writes_a_picture_for_each(undisturbed, tmp_path):
         2,
         "error: --to: this model does not translate to 'c'; has: b\n",
     )
+    for out, why in (("in/deep/line.png", "file exists"), ("in/deep/line.png/x", "not a directory")):
+        refused = undisturbed.run("translate", "small", tmp_path / "in", tmp_path / out)
+        assert (refused.returncode, refused.stderr) == (2, f"error: OUT_DIR: {tmp_path / out} cannot be made: {why}\n")
+    (tmp_path / "out" / "deep" / "line.png").unlink()
+    (tmp_path / "out" / "deep" / "line.png").mkdir()
+    failed = undisturbed.run("translate", "small", tmp_path / "in", tmp_path / "out")
+    assert failed.returncode == 1
+    assert failed.stderr.endswith(f"error: {tmp_path}/out/deep/line.png cannot be written: is a directory\n")
 
 
 def wait_for(desk: Desk, happened, deadline: float = 120.0):

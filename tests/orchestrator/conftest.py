@@ -1,12 +1,14 @@
 """A small data set known by its manifest alone, and sweeps over it: a plan reads no pictures."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from data_shards.manifest import FILE, Head, Row, manifest_bytes
+from data_shards.manifest import FILE, Head, Row, Shard, manifest_bytes
+from orchestrator import cli
 from orchestrator.errors import Refusal
 from orchestrator.plan import Plan, make_plan
 from orchestrator.sizes import Machine
@@ -19,9 +21,14 @@ SMALL_MACHINE = Machine(cpus=4, gpus=0)
 
 @pytest.fixture(scope="session")
 def make_shards(tmp_path_factory: pytest.TempPathFactory) -> MakeShards:
-    """make_shards(a=(3, 72, 72), b=...): a folder with a manifest; `paired=False` gives no key to two domains."""
+    """make_shards(a=(3, 72, 72), b=...): a folder with a manifest.
 
-    def make(*, paired: bool = True, train: int = 90, validation: int = 10, **shapes: tuple[int, int, int]) -> Path:
+    `paired=False` gives no key to two domains; `named`: the shard's bytes.
+    """
+
+    def make(
+        *, paired: bool = True, train: int = 90, validation: int = 10, named: int = 0, **shapes: tuple[int, int, int]
+    ) -> Path:
         shapes = shapes or {"a": (3, 72, 72), "b": (3, 72, 72)}
         rows = [
             Row("0.tar", 0, 9, f"{i}" if paired else f"{domain}{i}", domain, None, None, split, 0)
@@ -29,8 +36,9 @@ def make_shards(tmp_path_factory: pytest.TempPathFactory) -> MakeShards:
             for split, numbers in (("train", range(train)), ("validation", range(train, train + validation)))
             for i in numbers
         ]
+        shards = {"0.tar": Shard(named, "")} if named else {}
         folder = tmp_path_factory.mktemp("shards")
-        (folder / FILE).write_bytes(manifest_bytes(Head("toy", shapes, {}, (), {}), rows))
+        (folder / FILE).write_bytes(manifest_bytes(Head("toy", shapes, shards, (), {}), rows))
         return folder
 
     return make
@@ -80,3 +88,17 @@ def refused(planned: Callable[..., Plan]) -> Callable[..., list[str]]:
         return caught.value.lines()
 
     return lines
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[Any, str, str]]:
+    """run("plan", "x.yaml") -> (exit code, standard output, standard error)."""
+
+    def run(*arguments: object) -> tuple[Any, str, str]:
+        monkeypatch.setattr(sys, "argv", ["i2i-cluster", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        told = capsys.readouterr()
+        return ended.value.code or 0, told.out, told.err
+
+    return run

@@ -21,7 +21,7 @@ DIGITS = "9" * 400
         ("steps: 2_000_000_000", "steps: must be at most 1000000000, not 2000000000"),
         ("data: {image: 8193}", "data.image: must be at most 8192, not 8193"),
         ("data: {batch: 65_537}", "data.batch: must be at most 65536, not 65537"),
-        (f"data: {{cache: {DIGITS}TB}}", "data.cache: must be at most 1000TB, not '9999"),
+        (f"data: {{cache: {{limit: {DIGITS}TB}}}}", "data.cache.limit: must be at most 1000TB, not '9999"),
         ("trials: 1m", "trials: must be at most 100000, not '1m'"),
         ("resources: {threads: 2k}", "resources.threads: must be at most 1024, not '2k'"),
         ("resources: {cpus_per_worker: 1e-300}", "resources.cpus_per_worker: must be at least 0.001, not 1e-300"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.log import SweepLog
+from cluster.log_store import FileLog
 from orchestrator import cli
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,20 +22,6 @@ trials: 25
 objective: {{metric: eval/l1}}
 resources: {{cpus_per_worker: 0.5}}
 """
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """run("plan", "x.yaml") -> (exit code, standard output, standard error)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["i2i-cluster", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        told = capsys.readouterr()
-        return ended.value.code or 0, told.out, told.err
-
-    return run
 
 
 @pytest.fixture
@@ -171,7 +157,7 @@ def test_the_schema_is_printed(run):
 
 
 def test_sweeps_are_listed(run, tmp_path):
-    log = SweepLog(tmp_path / "0123456789ab" / "log.jsonl")
+    log = FileLog(tmp_path / "0123456789ab" / "log.jsonl")
     log.append("opened", id="0123456789ab", name="toy", attempt=1, about={"system": "cyclegan", "trials": 2})
     log.append("suggested", trial=0, params={})
     log.append("ended", trial=0, state="done")

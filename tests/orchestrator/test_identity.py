@@ -24,7 +24,7 @@ def test_an_id_is_12_hex_digits(planned):
         "cluster: local",
         "budget: {failures: 9, wall: 6h}",
         "trials: 9",
-        "data: {cache: 1GB}",
+        "data: {cache: {memory: 1GB}}",
         "every: {report: 7}",
         "resources: {workers: 4, cpus_per_worker: 0.5, gpus_per_worker: 0}",
     ],

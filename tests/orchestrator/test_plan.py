@@ -29,10 +29,14 @@ def test_a_group_sets_its_terms_and_the_rest_is_the_paper(planned):
 
 
 def test_a_run_is_complete_and_survives_json(planned, shards):
-    run = planned("data: {augment: {flip: false}, cache: 1MB}\nseed: 5").run(0, {})
+    run = planned(
+        "data: {augment: {flip: false}, cache: {memory: 1MB, limit: 2GB}, limit: {a: 9}, "
+        "balanced: true, bad_samples: 0.01}\nseed: 5"
+    ).run(0, {})
     assert Run.from_json(json.loads(json.dumps(run.to_json()))) == run
     assert (run.data.uri, run.data.image, run.data.batch, run.data.flip) == (str(shards), 64, 4, False)
-    assert (run.data.cache_bytes, run.seed, run.steps) == (10**6, 5, 1000)
+    assert (run.data.memory_bytes, run.data.cache_bytes, run.seed, run.steps) == (10**6, 2 * 10**9, 5, 1000)
+    assert (run.data.limit, run.data.balance, run.data.bad_samples) == ({"a": 9}, True, 0.01)
 
 
 def test_paths_do_not_depend_on_where_a_worker_runs(planned):

@@ -177,8 +177,8 @@ def test_mistakes_of_several_kinds_are_told_together(refused, tmp_path):
 def test_missing_data_is_told(refused, tmp_path):
     (told,) = refused(f"data: {{uri: {tmp_path}/none}}")
     assert told.startswith(f"sweep.yaml: data.uri: {tmp_path}/none holds no shards (no manifest.parquet); ")
-    (told,) = refused("data: {uri: 's3://bucket/x'}")
-    assert "sweep.yaml: data.uri: s3://bucket/x" in told
+    (told,) = refused("data: {uri: 'gs://bucket/x'}")
+    assert told.startswith("sweep.yaml: data.uri: gs://bucket/x: ")
 
 
 def test_a_damaged_manifest_is_told(refused, tmp_path):
@@ -215,3 +215,27 @@ def test_a_searched_setting_that_fits_alone_but_not_here_is_told(refused):
     text = "search: {hyper.critic: {choice: [patch70, patch286]}}\nsearcher: grid\n"
     (told,) = refused(f"{text}{L1}data: {{image: 64}}")
     assert told.startswith("sweep.yaml: search.hyper.critic: patch286 needs an image of at least 96 pixels, not 64")
+
+
+def test_a_limit_for_a_domain_that_is_not_read_is_told(refused):
+    (told,) = refused("data: {limit: {c: 1}}")
+    assert told == "sweep.yaml: data.limit.c: cyclegan reads no domain c; has: a, b"
+
+
+def test_fewer_samples_than_a_batch_must_be_meant(refused, planned, make_shards):
+    few = make_shards(train=3)
+    (told,) = refused(f"data: {{uri: {few}, batch: 4}}")
+    assert told == (
+        "sweep.yaml: data.batch: a batch of 4 is more than the 3 training samples of a in toy; give a batch of at most 3, "
+        "or data.limit.a: 3 to train on so few on purpose"
+    )
+    assert planned(f"data: {{uri: {few}, batch: 4, limit: {{a: 1, b: 3}}}}").data.train == {"a": 1, "b": 3}
+
+
+def test_a_manifest_of_other_shards_is_told(refused, make_shards):
+    folder = make_shards(named=2048)
+    (told,) = refused(f"data: {{uri: {folder}}}")
+    assert "has no 0.tar, which its manifest names: is it the manifest of another data set?" in told
+    (folder / "0.tar").write_bytes(bytes(1024))
+    (told,) = refused(f"data: {{uri: {folder}}}")
+    assert "0.tar has 1,024 bytes, its manifest says 2,048: is it the manifest of another data set?" in told

@@ -1,11 +1,12 @@
 """The same file again goes on, a changed one starts anew and says what changed."""
 
-from pathlib import Path
-
 import pytest
 
+from cluster.driver import driving
 from cluster.layout import SweepPaths
-from cluster.log import NewerLog, SweepLog
+from cluster.log import NewerLog
+from cluster.log_store import open_log
+from data_shards.store import open_store
 from orchestrator.errors import Refusal
 from orchestrator.job import make_job
 from orchestrator.plan import make_plan
@@ -20,12 +21,18 @@ SEARCH = (
 )
 
 
+@pytest.fixture(params=["folder", "s3"])
+def storage(request, tmp_path):
+    """Where the sweeps are kept."""
+    return str(tmp_path) if request.param == "folder" else request.getfixturevalue("bucket")
+
+
 @pytest.fixture
-def again(values, tmp_path):
+def again(values, storage):
     """again("seed: 1", "trials: 4\\n"): the small search with a key added, and some text left out of it."""
 
     def plan(more="", without=""):
-        text = f"{SEARCH.replace(without, '')}storage: {tmp_path}\n{more}"
+        text = f"{SEARCH.replace(without, '')}storage: {storage}\n{more}"
         return plan_again(read_sweep(values(text), "sweep.yaml"), "sweep.yaml", MACHINE)
 
     return plan
@@ -36,11 +43,13 @@ def submitted(again):
     """The plan of the small search on 4 workers, with its first trial done in the log."""
     plan, state = again("resources: {workers: 4}")
     assert state is None
-    log = SweepLog(Path(plan.storage) / SweepPaths(plan.id).log)
-    log.append("opened", id=plan.id, name="toy", attempt=1, about=dict(make_job(plan).about))
-    log.append("suggested", trial=0, params=plan.params(0))
-    log.append("ended", trial=0, state="done")
-    log.close()
+    store, paths = open_store(plan.storage), SweepPaths(plan.id)
+    with driving(store, paths) as driver:
+        log = open_log(store, paths, driver)
+        log.append("opened", id=plan.id, name="toy", attempt=1, about=dict(make_job(plan).about))
+        log.append("suggested", trial=0, params=plan.params(0))
+        log.append("ended", trial=0, state="done")
+        log.close()
     return plan
 
 
@@ -87,13 +96,13 @@ def test_a_sweep_with_little_in_common_is_not_mentioned(again, submitted):
 
 
 def test_a_newer_log_is_refused_for_its_own_sweep_only(again, submitted):
-    log = Path(submitted.storage) / SweepPaths(submitted.id).log
-    log.write_text('{"v": 99, "kind": "opened"}\n')
+    store, paths = open_store(submitted.storage), SweepPaths(submitted.id)
+    store.write(f"{paths.segments}/00000004.jsonl" if store.remote else paths.log, b'{"v": 99, "kind": "opened"}\n')
     assert again("seed: 1")[0].notes == ()
     with pytest.raises(NewerLog):
         again()
 
 
-def test_planning_alone_looks_at_no_log(values, submitted, tmp_path):
-    sweep = read_sweep(values(f"{SEARCH}storage: {tmp_path}"), "sweep.yaml")
+def test_planning_alone_looks_at_no_log(values, submitted, storage):
+    sweep = read_sweep(values(f"{SEARCH}storage: {storage}"), "sweep.yaml")
     assert make_plan(sweep, "sweep.yaml", machine=MACHINE).sizes.replicas == 1

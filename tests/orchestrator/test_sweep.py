@@ -11,7 +11,7 @@ LEAST = "system: cyclegan\ndata: {uri: x, image: 64}\nsteps: 20k\n"
 FULL = """
 name: line-to-colour
 system: cyclegan
-data: {uri: shards, image: 64, batch: 16, replicas: 4, augment: {flip: false, jitter: 1}, cache: 1GiB}
+data: {uri: shards, image: 64, batch: 16, replicas: 4, augment: {flip: false, jitter: 1}, cache: {memory: 1GiB}}
 steps: 20_000
 seed: 7
 weights: {idt: 0}
@@ -47,7 +47,12 @@ def lines(text):
 
 def test_every_key_is_read():
     sweep = read(FULL)
-    assert (sweep.steps, sweep.data.cache, sweep.budget.wall, sweep.budget.failures) == (20_000, 2**30, 21_600, 0)
+    assert (sweep.steps, sweep.data.cache.memory, sweep.budget.wall, sweep.budget.failures) == (
+        20_000,
+        2**30,
+        21_600,
+        0,
+    )
     assert sweep.search == {"weights.cyc": LogUniform(0.001, 100)}
     assert sweep.scheduler.asha is not None
     assert sweep.hyper == {"width": 32, "blocks": None}
@@ -109,8 +114,12 @@ def test_a_scheduler_may_be_named_by_one_word(word, has):
         ("resources: {workers: 3}", "resources.workers: must be a power of two, not 3; nearest: 2 or 4"),
         ("resources: {workers: auto}", "resources.workers: must be a whole number of at least 1"),
         ("resources: {gpus_per_worker: -1}", "resources.gpus_per_worker: must be at least 0, not -1"),
-        ("storage: s3://bucket/x", "storage: must be a plain folder in this version, not 's3://bucket/x'"),
-        ("storage: 3", "storage: must be a folder, not 3"),
+        (
+            "storage: s3://bucket/x?endpiont=http://h",
+            "storage: s3://bucket/x: no option is called 'endpiont'; nearest: endpoint",
+        ),
+        ("storage: gs://bucket/x", "storage: gs://bucket/x: "),
+        ("storage: 3", "storage: must be a folder or s3://bucket/prefix, not 3"),
         # Words that are none of those possible.
         ("precision: fp16", "precision: cannot be 'fp16'; nearest: bf16; has: auto, fp32, tf32, bf16"),
         ("searcher: optuna", "searcher: cannot be 'optuna'; has: grid, random"),

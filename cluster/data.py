@@ -1,0 +1,193 @@
+"""A run's data set, opened: where it lies decides how its shards are reached, and nothing else depends on it.
+
+There are two kinds, with a manifest and without one, and training sees no difference between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import numpy as np
+
+from cluster.run import Data, Run
+from data_shards.augment import Augment
+from data_shards.cache.shards import ShardCache, default_cache_folder
+from data_shards.errors import DataError
+from data_shards.manifest import Manifest
+from data_shards.shelf import Shards
+from data_shards.stream import Stream, open_in_place
+from data_shards.validation import Validation
+from trainers.system import Shapes
+from trainers.systems.catalog import SYSTEMS
+from trainers.tree import Tree
+
+if TYPE_CHECKING:
+    from data_shards.plain.data import PlainData
+    from data_shards.plain.stream import PlainStream
+    from data_shards.plain.validation import PlainValidation
+
+
+class Batches(Protocol):
+    """Training batches, and the state that a checkpoint must hold for them."""
+
+    def read(self, source: str, draw: int, replica: int) -> Mapping[str, np.ndarray]:
+        """domain -> uint8 [N,H,W,C]."""
+
+    def state(self) -> dict[str, Any]:
+        """JSON-able."""
+
+    def restore(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Take over the states of all workers, before the first read."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The validation pictures as the evaluator asks for them: by number."""
+
+    validation: Validation | PlainValidation
+
+    @property
+    def truth(self) -> bool:
+        """Whether the translation of each is known."""
+        return self.validation.truth
+
+    def count(self, domain: str) -> int:
+        """How many there are."""
+        return len(self.validation.keys(domain))
+
+    def image(self, domain: str, index: int) -> np.ndarray:
+        """uint8 [H,W,C]."""
+        return self.validation.read(domain, self.validation.keys(domain)[index])
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """A data set with a manifest."""
+
+    run: Run
+    manifest: Manifest
+
+    @property
+    def license(self) -> str:
+        """What pictures made from the data must say."""
+        return self.manifest.head.license
+
+    def shapes(self) -> Shapes:
+        """Domain -> (channels, height, width) of the pictures that training reads."""
+        image = self.run.data.image
+        return {name: (domain.channels, image, image) for name, domain in self.manifest.domains.items()}
+
+    def stream(self, rank: int, workers: int) -> Stream:
+        """The run's batches, for the replicas that this worker hosts."""
+        data = self.run.data
+        return Stream(
+            self.manifest,
+            sources=SYSTEMS[self.run.system].reads.sources,
+            image=data.image,
+            batch=data.batch,
+            replicas=data.replicas,
+            seed=self.run.seed,
+            augment=Augment(flip=data.flip, jitter=data.jitter),
+            hosted=Tree(data.replicas, rank, workers).hosted,
+            limit=data.limit,
+            balance=data.balance,
+            bad_samples=data.bad_samples,
+            shards=lambda manifest, next_use: open_shards(data, manifest, next_use),
+            memory_bytes=data.memory_bytes,
+        )
+
+    def samples(self, limit: int) -> Samples:
+        """At most `limit` validation pictures of a domain."""
+        domains = SYSTEMS[self.run.system].reads.domains
+        return Samples(Validation(self.manifest, domains=domains, image=self.run.data.image, limit=limit))
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A data set without a manifest: what its pictures are like is seen by looking at the first ones."""
+
+    run: Run
+    data: PlainData
+    license = ""
+
+    @cached_property
+    def channels(self) -> dict[str, int]:
+        """By domain."""
+        from data_shards.plain.look import look
+
+        reads = SYSTEMS[self.run.system].reads
+        return {
+            domain: shape[0] for domain, shape in look(self.data, reads.domains, paired=reads.paired).shapes.items()
+        }
+
+    def shapes(self) -> Shapes:
+        """Domain -> (channels, height, width) of the pictures that training reads."""
+        image = self.run.data.image
+        return {domain: (channels, image, image) for domain, channels in self.channels.items()}
+
+    def stream(self, rank: int, workers: int) -> PlainStream:
+        """The run's batches, for the replicas that this worker hosts."""
+        from data_shards.plain.stream import PlainStream
+
+        data = self.run.data
+        return PlainStream(
+            self.data,
+            sources=SYSTEMS[self.run.system].reads.sources,
+            channels=self.channels,
+            image=data.image,
+            batch=data.batch,
+            replicas=data.replicas,
+            seed=self.run.seed,
+            augment=Augment(flip=data.flip, jitter=data.jitter),
+            hosted=Tree(data.replicas, rank, workers).hosted,
+            bad_samples=data.bad_samples,
+        )
+
+    def samples(self, limit: int) -> Samples:
+        """The first validation pictures, at most `limit` of a domain."""
+        from data_shards.plain.validation import PlainValidation
+
+        reads, data = SYSTEMS[self.run.system].reads, self.run.data
+        return Samples(
+            PlainValidation(
+                self.data,
+                domains=reads.domains,
+                paired=reads.paired,
+                channels=self.channels,
+                image=data.image,
+                limit=limit,
+                bad_samples=data.bad_samples,
+            )
+        )
+
+
+def open_data(run: Run) -> Indexed | Plain:
+    """The data set that the run was planned with. DataError where another one is there by now."""
+    found: Indexed | Plain
+    if run.data.mode == "stream":
+        from data_shards.plain.data import PlainData  # brings webdataset
+
+        found = Plain(run, plain := PlainData(run.data.uri, run.data.domains))
+        sha256 = plain.sha256
+    else:
+        found = Indexed(run, manifest := Manifest.open(run.data.uri))
+        sha256 = manifest.sha256
+    if sha256 != run.data.manifest:
+        raise DataError(f"{run.data.uri}: the data set changed since the sweep was planned; submit the sweep again")
+    return found
+
+
+def open_shards(data: Data, manifest: Manifest, next_use: Callable[[str], float]) -> Shards:
+    """The manifest's shards: read in place from a folder, by way of the node's cache from anywhere else."""
+    if not manifest.store.remote:
+        return open_in_place(manifest, next_use)
+    folder = Path(data.cache_folder) if data.cache_folder else default_cache_folder()
+    return ShardCache(folder, data.cache_bytes, manifest.store, manifest.shards, manifest.etags, next_use)

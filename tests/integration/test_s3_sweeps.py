@@ -1,0 +1,236 @@
+"""Sweeps whose data and storage are in a real S3 server: killed, cut off, refused, and to the byte what they are in folders."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from cluster.checkpoints import Checkpoints
+from cluster.driver import driving
+from cluster.layout import SweepPaths
+from cluster.lock import SweepBusy
+from cluster.log import read_records
+from cluster.log_store import read_log, sweeps_in
+from data_shards.address import join
+from data_shards.store import Store, open_store
+from orchestrator.sweeps import find_sweeps
+from tests.integration.conftest import SPEC, Desk
+from trainers.state import digest
+
+pytestmark = pytest.mark.ray
+TRIALS, STEPS = 2, 40
+SHORT = "&deadline=3s"
+
+
+@dataclass(frozen=True)
+class RemoteDesk(Desk):
+    """A folder with a sweep file about data and a storage in S3, below `uri`."""
+
+    uri: str
+
+    def write_spec(self, options: str = "", *, data: str = "", storage: str = "") -> None:
+        """The sweep file, about `data` and `storage` if not its own; `options` are added to the addresses."""
+        spec = SPEC.format(shards=data or self.data + options, steps=STEPS, trials=TRIALS, evaluate=10)
+        cached = spec.replace("replicas: 2,", f'replicas: 2, cache: {{folder: "{self.folder}/cache"}},')
+        self.write(f'{cached}storage: "{storage or self.runs + options}"\n')
+
+    @property
+    def data(self) -> str:
+        return join(self.uri, "data")
+
+    @property
+    def runs(self) -> str:
+        return join(self.uri, "runs")
+
+    @property
+    def store(self) -> Store:
+        return open_store(self.runs)
+
+    def run(self, *arguments: object, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+        named = arguments if arguments[0] in ("submit", "plan") else (*arguments, "--storage", self.runs)
+        return super().run(*named, timeout=timeout)
+
+    def records(self) -> list[dict[str, Any]]:
+        (sweep,) = sweeps_in(self.store) or [""]
+        try:
+            return list(read_records(read_log(self.store, SweepPaths(sweep)))) if sweep else []
+        except FileNotFoundError:
+            return []
+
+    def states(self) -> list[str]:
+        """The digest of each trial's training state, as `checkpoints digest` prints it."""
+        (sweep,) = sweeps_in(self.store)
+        folders = [SweepPaths(sweep).checkpoints(trial) for trial in range(TRIALS)]
+        newest = [Checkpoints(self.store, folder).newest() for folder in folders]
+        return ["" if found is None else digest(found.state) for found in newest]
+
+    def start(self) -> "subprocess.Popen[str]":
+        """A driver, running."""
+        return subprocess.Popen(
+            self.command("submit", "sweep.yaml"),
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+@pytest.fixture(scope="module")
+def wanted(tmp_path_factory, shards):
+    """The digests of the sweep that nobody disturbed, in local folders."""
+    desk = Desk(tmp_path_factory.mktemp("local"))
+    desk.write(SPEC.format(shards=shards, steps=STEPS, trials=TRIALS, evaluate=10))
+    desk.ok("submit", "sweep.yaml")
+    return desk.digests(TRIALS)
+
+
+@pytest.fixture
+def far(tmp_path, bucket, shards):
+    """The data in S3, and nothing else yet."""
+    desk = RemoteDesk(tmp_path, bucket)
+    for file in shards.iterdir():
+        open_store(desk.data).upload(file.name, file)
+    return desk
+
+
+def wait_for(
+    desk: RemoteDesk,
+    driver: "subprocess.Popen[str]",
+    happened: Callable[[Mapping[str, Any]], bool],
+    deadline: float = 120.0,
+) -> None:
+    """Wait until the log holds a record like that."""
+    end = time.monotonic() + deadline
+    while time.monotonic() < end and driver.poll() is None:
+        if any(happened(record) for record in desk.records()):
+            return
+        time.sleep(0.05)
+    driver.kill()
+    pytest.fail(f"it did not happen: {driver.communicate()}")
+
+
+def at_step(step: int, driver: int = 1) -> Callable[[Mapping[str, Any]], bool]:
+    """That a trial came to that step, told by the driver with that claim."""
+    return lambda record: record["kind"] == "reported" and record["step"] >= step and record["driver"] == driver
+
+
+def test_a_killed_driver_comes_back_to_the_bytes_of_a_folder(far, wanted, tmp_path):
+    far.write_spec()
+    driver = far.start()
+    wait_for(far, driver, lambda record: record["kind"] == "opened")
+    (sweep,) = sweeps_in(far.store)
+    told = f"already being run by process {driver.pid} on "
+    with pytest.raises(SweepBusy, match=told), driving(far.store, SweepPaths(sweep)):
+        pass
+    wait_for(far, driver, at_step(15))
+    assert [row["state"] for row in find_sweeps(far.runs)] == ["running"]
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.communicate()
+    assert json.loads(far.ok("list", "-o", "json"))[0]["state"] == "interrupted"
+
+    resumed = far.run("submit", "sweep.yaml")
+    assert resumed.returncode == 0, resumed.stderr
+    assert resumed.stderr.startswith(f"sweep small ({sweep}) in {far.runs}\nsubmitted before: ")
+    assert far.digests(TRIALS) == wanted
+    records = far.records()
+    second = max(i for i, record in enumerate(records) if record["kind"] == "opened")
+    assert min(r["step"] for r in records[second:] if r["kind"] == "reported" and r["trial"] == 0) >= 10
+
+    found = far.results()
+    assert found["state"] == "done"
+    assert found["best"]["model"] == join(far.runs, f"{sweep}/best")
+    grid = far.store.read(SweepPaths(sweep).grid(found["best"]["index"], STEPS))
+    assert found["best"]["grid"] == join(far.runs, SweepPaths(sweep).grid(found["best"]["index"], STEPS))
+    assert grid.startswith(b"\x89PNG")
+    assert json.loads(super(RemoteDesk, far).ok("results", join(far.runs, sweep), "-o", "json")) == found
+    assert far.ok("checkpoints", "list", "small") == "30\n40\n"
+    assert far.ok("checkpoints", "verify", "small").count("good") == 2
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", (50, 40), "white").save(tmp_path / "in" / "line.png")
+    far.ok("translate", "small", tmp_path / "in", tmp_path / "out")
+    with Image.open(tmp_path / "out" / "line.png") as picture:
+        assert picture.size == (32, 32)
+    assert not [path for path in Path(tmp_path).iterdir() if path.name == "i2i-runs"]
+
+    before = far.records()
+    again = far.run("submit", "sweep.yaml")
+    assert (again.returncode, "nothing to run" in again.stderr) == (0, True)
+    assert far.records() == before
+
+
+def test_an_outage_ends_in_one_line_or_is_waited_out_and_changes_no_byte(far, wanted, seaweed):
+    far.write_spec(SHORT)
+    driver = far.start()
+    wait_for(far, driver, at_step(10))
+    seaweed.pause()
+    try:
+        _, err = driver.communicate(timeout=240)
+    finally:
+        seaweed.resume()
+    assert driver.returncode == 1
+    first, last = err.splitlines()
+    assert first.startswith("sweep small (")
+    assert last.startswith(f"error: {far.runs.partition('?')[0]}/") and "submit again: nothing is lost" in last
+    assert far.states() != wanted, "it was not over yet"
+
+    far.write_spec()  # the same sweep: how its places are reached is no part of it
+    driver = far.start()
+    wait_for(far, driver, at_step(15, driver=2))
+    seaweed.pause()
+    try:
+        time.sleep(4)  # the outage
+        assert driver.poll() is None
+    finally:
+        seaweed.resume()
+    out, err = driver.communicate(timeout=240)
+    assert driver.returncode == 0, out + err
+    assert "submitted before" in err
+    assert far.states() == wanted
+
+
+def test_data_that_do_not_serve_end_the_sweep_without_a_second_try(far, wanted):
+    far.write_spec()
+    data = open_store(far.data)
+    shard = next(path for path in data.list() if path.endswith(".tar"))
+    whole = data.read(shard)
+    data.write(shard, bytes(len(whole)))
+    failed = far.run("submit", "sweep.yaml")
+    assert failed.returncode == 1
+    (line,) = [line for line in failed.stderr.splitlines() if line.startswith("error")]
+    assert shard in line
+    assert "failed; mend what the error names and submit the same file again to go on" in failed.stdout
+    kinds = [record["kind"] for record in far.records()]
+    assert kinds.count("started") == kinds.count("failed") <= 2, "nothing was tried twice"
+    data.write(shard, whole)
+    far.ok("submit", "sweep.yaml")
+    assert far.states() == wanted
+
+
+@pytest.mark.parametrize(
+    ("bucket_name", "secret", "line"),
+    [
+        ("nowhere", "", "there is no such bucket"),
+        ("", "wrong", "AWS_SECRET_ACCESS_KEY"),
+    ],
+)
+def test_a_storage_that_does_not_serve_is_refused_before_anything_runs(
+    far, seaweed, shards, monkeypatch, bucket_name, secret, line
+):
+    storage = seaweed.uri(f"{bucket_name}/runs") if bucket_name else far.runs
+    far.write_spec(data=str(shards), storage=storage)
+    if secret:
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+    for command in ("plan", "submit"):
+        refused = far.run(command, "sweep.yaml")
+        (told,) = refused.stderr.splitlines()
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert told.startswith(f"error: sweep.yaml: storage: {storage.partition('?')[0]}")
+        assert line in told
