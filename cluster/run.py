@@ -68,6 +68,7 @@ class Run:
     exact: bool
     on_nonfinite: str
     storage: str
+    allow_inexact: bool = False  # whether to go on from a checkpoint that was made under other conditions
 
     def to_json(self) -> dict[str, Any]:
         """The run as JSON-able values; `from_json` gives it back."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,8 +19,10 @@ import numpy as np
 import torch
 
 from cluster.checkpoints import Checkpoints
+from cluster.conditions import check_conditions, conditions, history
 from cluster.data import Batches, Indexed, Plain, open_data
 from cluster.layout import SweepPaths
+from cluster.provenance import provenance
 from cluster.run import Run
 from data_shards.counters import COUNTS, since
 from data_shards.store import open_store
@@ -121,6 +124,8 @@ class _Training:
         self._window = (0, self._since)  # step and time of the last report, for the rate
         self._counted = COUNTS.snapshot()  # a process may have trained another run before
         self._waited = 0.0  # seconds for data up to the last report
+        self._conditions = conditions(run, place.device)
+        self._history: list[dict[str, Any]] = []  # the attempts so far, this one included
 
     def go(self) -> None:
         """Resume, train to the end, report."""
@@ -144,8 +149,14 @@ class _Training:
     def _resume(self) -> bool:
         """Take over the newest checkpoint. Says whether there is anything left to do."""
         found = self.checkpoints.newest()
+        workers, host = self.place.workers, platform.node()
         if found is None:
+            self._history = history([], 0, workers, host, [])
             return True
+        others = check_conditions(
+            found.about.get("conditions", {}), self._conditions, found.step, self.run.allow_inexact
+        )
+        self._history = history(found.about.get("history", []), found.step, workers, host, others)
         load_state(self.engine, found.state)
         self.stream.restore(found.about.get("stream", []))
         self.seconds = float(found.about["train_seconds"])
@@ -243,7 +254,9 @@ class _Training:
             "evaluated_at": self.engine.t if evaluated else None,
             "metrics": {name: value for name, value in metrics.items() if np.isfinite(value)},
             "stream": [json.loads(one) for one in streams],
-            "torch": torch.__version__,
+            "conditions": self._conditions,
+            "history": self._history,
+            "provenance": provenance(),
             "shapes": {domain: list(shape) for domain, shape in self.engine.shapes.items()},
         }
         self.checkpoints.save(state, self.engine.t, about)

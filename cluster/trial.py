@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from ray import tune
 
+from cluster.conditions import OtherConditions
 from cluster.conductor import HALTED
 from cluster.layout import SweepPaths
 from cluster.run import Run
@@ -20,7 +21,7 @@ from cluster.tune_bridge import REPORT, RUN
 from data_shards.errors import DataError, TooManyBadSamples, Unreachable
 from data_shards.store import open_store
 
-HALTING = (DataError, TooManyBadSamples, Unreachable)  # every trial of the sweep would meet the same
+HALTING = (DataError, OtherConditions, TooManyBadSamples, Unreachable)  # every trial of the sweep would meet the same
 
 
 def run_trial(config: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.options import StorageOption, SweepName
+from orchestrator.options import Output, OutputOption, StorageOption, SweepName
 from orchestrator.storage import DEFAULT_STORAGE
 
 if TYPE_CHECKING:
@@ -34,6 +34,42 @@ def list_checkpoints(sweep: SweepName, trial: TrialOption = 0, storage: StorageO
     """List the committed checkpoints of a trial by their step."""
     for step in _checkpoints(sweep, trial, storage).steps():
         print(step)
+
+
+@app.command()
+def show(
+    sweep: SweepName,
+    trial: TrialOption = 0,
+    storage: StorageOption = DEFAULT_STORAGE,
+    output: OutputOption = Output.table,
+) -> None:
+    """Where a trial's newest good checkpoint comes from: attempts and workers, conditions of its bits, code, machine."""
+    from orchestrator.errors import Refusal
+    from orchestrator.tables import console, facts, print_json
+
+    newest = _checkpoints(sweep, trial, storage).newest()
+    if newest is None:
+        raise Refusal(f"trial {trial} has no checkpoint yet", path="--trial", value=trial)
+    if output is Output.json:
+        print_json({"step": newest.step, "digest": newest.digest, **newest.about})
+        return
+    about = newest.about
+    attempts = [
+        f"from step {one['from_step']} on {one['workers']} worker(s) of {one['host']}"
+        + (f", not exact: {'; '.join(one['inexact'])}" if one["inexact"] else "")
+        for one in about.get("history", [])
+    ]
+    made = about.get("provenance", {})
+    lines = {
+        "step": str(newest.step),
+        "digest": newest.digest,
+        "attempts": "\n".join(attempts),
+        "conditions": ", ".join(f"{name} {value}" for name, value in about.get("conditions", {}).items()),
+        "code": made.get("git", "") + (" with changes" if made.get("git_dirty") else ""),
+        "packages": ", ".join(f"{name} {value}" for name, value in made.get("packages", {}).items()),
+        "machine": ", ".join(str(made[name]) for name in ("processor", "platform") if made.get(name)),
+    }
+    console().print(facts({name: line for name, line in lines.items() if line}))
 
 
 @app.command()

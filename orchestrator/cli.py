@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from orchestrator import checkpoints_cli, shards_cli
-from orchestrator.options import StorageOption, SweepName
+from orchestrator.options import Output, OutputOption, StorageOption, SweepName
 from orchestrator.storage import DEFAULT_STORAGE, shown
 
 FAILED, WRONG_REQUEST, INTERRUPTED = 1, 2, 130
@@ -33,19 +32,21 @@ app.add_typer(shards_cli.app, name="shards")
 app.add_typer(checkpoints_cli.app, name="checkpoints")
 
 
-class Output(StrEnum):
-    """How a reader prints."""
-
-    table = "table"
-    json = "json"
-
-
 SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.YAML", help="The sweep file.")]
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Tables for people, or JSON for programs.")]
 
 
 @app.command()
-def submit(file: SweepFile) -> None:
+def submit(
+    file: SweepFile,
+    allow_inexact: Annotated[
+        bool,
+        typer.Option(
+            "--allow-inexact",
+            help="Go on also where a checkpoint was made under other conditions (versions, processor): the results are "
+            "then not those of an undisturbed run.",
+        ),
+    ] = False,
+) -> None:
     """Run a sweep: train its trials, search, and show what came out. The same command again goes on where it stopped."""
     from orchestrator.sweep import load_sweep
 
@@ -54,7 +55,7 @@ def submit(file: SweepFile) -> None:
     from orchestrator.submit import submit as run
     from orchestrator.tables import console
 
-    raise typer.Exit(run(sweep, str(file), console()))
+    raise typer.Exit(run(sweep, str(file), console(), allow_inexact=allow_inexact))
 
 
 @app.command()

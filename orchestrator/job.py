@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from cluster.job import Asha, Job
+from cluster.run import Run
 from orchestrator.plan import Plan
+from orchestrator.settings import Setting
 
 
-def make_job(plan: Plan) -> Job:
-    """The job of `plan`."""
+def make_job(plan: Plan, allow_inexact: bool = False) -> Job:
+    """The job of `plan`. allow_inexact: its trials may go on from checkpoints made under other conditions."""
+
+    def run(index: int, params: Mapping[str, Setting]) -> Run:
+        return replace(plan.run(index, params), allow_inexact=allow_inexact)
+
     sweep, asha = plan.sweep, plan.sweep.scheduler.asha
     return Job(
         id=plan.id,
@@ -19,7 +27,7 @@ def make_job(plan: Plan) -> Job:
         about=about(plan),
         trials=plan.trials,
         suggest=plan.params,
-        run=plan.run,
+        run=run,
         metric=plan.objective.metric,
         mode=plan.objective.mode,
         steps=sweep.steps,

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
+
+
+class Output(StrEnum):
+    """How a reader prints."""
+
+    table = "table"
+    json = "json"
+
 
 SweepName = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's name, id or folder, or its s3:// address.")]
 StorageOption = Annotated[
     str, typer.Option("--storage", help="Where to look for sweeps: a folder or an s3:// address.")
 ]
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Tables for people, or JSON for programs.")]

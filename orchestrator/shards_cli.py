@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.options import Output, OutputOption
 from orchestrator.shards_index_cli import index, stat, verify
-from orchestrator.shards_view import Output, OutputOption, print_built, watched
+from orchestrator.shards_view import print_built, watched
 
 app = typer.Typer(
     help="Make data sets (shards of pictures), index those of others, and check them.", no_args_is_help=True

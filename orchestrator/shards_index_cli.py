@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.shards_view import Output, OutputOption, print_built, print_statistics, print_verified, watched
+from orchestrator.options import Output, OutputOption
+from orchestrator.shards_view import print_built, print_statistics, print_verified, watched
 
 _DAMAGED = 1
 

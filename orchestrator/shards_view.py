@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
+
+from orchestrator.options import Output
 
 if TYPE_CHECKING:
     from data_shards.build.writer import BuildReport, Description
@@ -20,14 +21,6 @@ _BAR = 30  # letters
 _OFTEN = 1.0  # seconds; work that is done sooner needs no estimate
 
 
-class Output(StrEnum):
-    """How to print: for people or for programs."""
-
-    table = "table"
-    json = "json"
-
-
-OutputOption = Annotated[Output, typer.Option("-o", "--output", help="Print a table or JSON.")]
 Progress = Callable[[int, int], None]
 
 

@@ -24,8 +24,11 @@ EXIT = {"done": 0, "stopped": 0, "failed": 1, "interrupted": 130}
 ENDED = ("done", "stopped", "failed")
 
 
-def submit(sweep: Sweep, file: str, console: Console) -> int:
-    """Run the sweep to its end, or as far as it gets; returns the exit code. Raises Refusal before anything is started."""
+def submit(sweep: Sweep, file: str, console: Console, *, allow_inexact: bool = False) -> int:
+    """Run the sweep to its end, or as far as it gets; returns the exit code. Raises Refusal before anything is started.
+
+    allow_inexact: go on also from checkpoints that were made under other conditions (other versions, another processor).
+    """
     plan, before = plan_again(sweep, file)
     print(f"sweep {sweep.name} ({plan.id}) in {plan.storage}", file=sys.stderr)
     for note in plan.notes:
@@ -35,18 +38,18 @@ def submit(sweep: Sweep, file: str, console: Console) -> int:
         state = before.state
     else:
         probe_storage(plan.storage, plan.id, file)
-        state = _run(plan, console)
+        state = _run(plan, console, allow_inexact)
     store = open_store(plan.storage)
     _store_results(plan, store)
     show_outcome(plan, store, console)
     return EXIT[state]
 
 
-def _run(plan: Plan, console: Console) -> str:
+def _run(plan: Plan, console: Console, allow_inexact: bool) -> str:
     from cluster.launch import launch  # slow to import: only where something runs
 
     with Progress(plan, console) as progress:
-        return launch(make_job(plan), progress.observe)
+        return launch(make_job(plan, allow_inexact), progress.observe)
 
 
 def _store_results(plan: Plan, store: Store) -> None:

@@ -1,0 +1,60 @@
+"""What a run's bits depend on besides its sweep file: recorded in every checkpoint, compared when a run goes on.
+
+A run that goes on under other conditions still trains, but it is not the run it was: its digest could be compared with
+nothing. So that is refused unless it was asked for (`submit --allow-inexact`), and told for ever after.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from cluster.run import Run
+
+# Packages whose arithmetic ends up in the weights: of networks, of augmentation, of decoding.
+PACKAGES = ("torch", "numpy", "pillow", "simplejpeg")
+
+
+class OtherConditions(ValueError):
+    """A checkpoint was made under conditions that this process does not have."""
+
+
+def conditions(run: Run, device: str) -> dict[str, str]:
+    """Name -> value of everything that the bits of `run` depend on here. device: as torch names it, such as "cpu"."""
+    found = {name: version(name) for name in PACKAGES}
+    found["machine"] = platform.machine()
+    if torch.device(device).type == "cuda":
+        found["device"] = torch.cuda.get_device_name(torch.device(device))
+        found["cuda"] = str(torch.version.cuda)
+    else:
+        # Which instructions the kernels were written with: ATEN_CPU_CAPABILITY and ONEDNN_MAX_CPU_ISA set it.
+        found["device"] = f"cpu with {torch.backends.cpu.get_cpu_capability()}"
+    found["threads"] = str(run.threads)
+    found["arithmetic"] = f"{run.precision}, {run.layout}, {'exact' if run.exact else 'not exact'}"
+    return found
+
+
+def check_conditions(found: Mapping[str, str], here: Mapping[str, str], step: int, allowed: bool) -> list[str]:
+    """How the conditions of a checkpoint at `step` differ from those here, in words; OtherConditions unless `allowed`.
+
+    A checkpoint that tells nothing was made before conditions were recorded, and is taken as it is.
+    """
+    others = [f"{name} {found[name]} there, {here.get(name)} here" for name in found if found[name] != here.get(name)]
+    if others and not allowed:
+        raise OtherConditions(
+            f"the checkpoint of step {step} was made under other conditions ({'; '.join(others)}), so a run that goes on "
+            "from it is not comparable with an undisturbed one; go on where the conditions are the same, "
+            "or submit with --allow-inexact"
+        )
+    return others
+
+
+def history(
+    before: list[dict[str, Any]], step: int, workers: int, host: str, inexact: list[str]
+) -> list[dict[str, Any]]:
+    """The attempts that made a checkpoint, with the one that starts at `step` added: on how many workers, and where."""
+    return [*before, {"from_step": step, "workers": workers, "host": host, "inexact": inexact}]

@@ -1,0 +1,95 @@
+"""What the bits depend on is recorded, and a run does not go on under other conditions unless that was asked for."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cluster.checkpoints import Checkpoints
+from cluster.conditions import OtherConditions, check_conditions, conditions
+from cluster.layout import SweepPaths
+from cluster.run import Run
+from cluster.training import Place, Report, train
+from cluster.trial import train_or_tell
+from data_shards.build.folder import build_folder
+from data_shards.store import open_store
+from orchestrator.plan import make_plan
+from orchestrator.sizes import Machine
+from orchestrator.sweep import read_sweep
+
+TINY = {"width": 4, "blocks": 1, "critic": "patch16", "critic_width": 4, "pool": 6}
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory) -> str:
+    root = tmp_path_factory.mktemp("pictures")
+    for domain in "ab":
+        (root / f"source/{domain}").mkdir(parents=True)
+        for i in range(12):
+            pixels = np.random.default_rng(i).integers(0, 256, (32, 32, 3), np.uint8)
+            Image.fromarray(pixels).save(root / f"source/{domain}/{domain}{i}.png")
+    build_folder(str(root / "shards"), source=str(root / "source"), validation=0.2)
+    return str(root / "shards")
+
+
+@pytest.fixture
+def run(shards, tmp_path) -> Run:
+    """Four steps of a tiny CycleGAN with a checkpoint after each second one."""
+    sweep = {
+        "system": "cyclegan",
+        "data": {"uri": shards, "image": 32, "batch": 2, "replicas": 2},
+        "steps": 4,
+        "hyper": TINY,
+        "every": {"report": 1, "evaluate": 4, "checkpoint": 2},
+        "storage": str(tmp_path / "runs"),
+    }
+    plan = make_plan(read_sweep(sweep, "sweep.yaml"), "sweep.yaml", machine=Machine(cpus=2, gpus=0))
+    return plan.run(0, plan.params(0))
+
+
+def stop_after(steps: int) -> Callable[[Report], bool]:
+    return lambda report: report.step < steps
+
+
+def about(run: Run) -> dict:
+    found = Checkpoints(open_store(run.storage), SweepPaths(run.sweep).checkpoints(run.trial)).newest()
+    return dict(found.about)
+
+
+def test_a_checkpoint_says_where_it_comes_from(run):
+    train(run, Place(), stop_after(2), lambda: False)
+    told = about(run)
+    assert told["conditions"] == conditions(run, "cpu")
+    assert told["conditions"]["device"].startswith("cpu with ")
+    assert told["conditions"]["arithmetic"] == "fp32, contiguous, exact"
+    assert [(one["from_step"], one["workers"], one["inexact"]) for one in told["history"]] == [(0, 1, [])]
+    assert told["provenance"]["packages"]["torch"] == told["conditions"]["torch"]
+    assert told["provenance"]["processor"]
+    train(run, Place(), lambda report: True, lambda: False)
+    assert [one["from_step"] for one in about(run)["history"]] == [0, 2]
+
+
+def test_other_conditions_are_refused_unless_they_are_asked_for(run, monkeypatch):
+    train(run, Place(), stop_after(2), lambda: False)
+    monkeypatch.setattr("cluster.conditions.version", lambda name: "0.1")
+    told: list[Report] = []
+    assert not train_or_tell(run, Place(), lambda report: not told.append(report))
+    (report,) = told
+    assert report.outcome == "halted"
+    assert report.error.startswith("the checkpoint of step 2 was made under other conditions (")
+    assert re.search(r"; torch \S+ there, 0.1 here", report.error)
+    assert report.error.endswith("submit with --allow-inexact")
+    train(replace(run, allow_inexact=True), Place(), lambda report: True, lambda: False)
+    last = about(run)["history"][-1]
+    assert last["from_step"] == 2
+    assert any(line.startswith("torch ") for line in last["inexact"])
+
+
+def test_what_is_not_recorded_is_not_compared():
+    assert check_conditions({}, {"torch": "2"}, 5, allowed=False) == []
+    assert check_conditions({"torch": "2"}, {"torch": "2", "new": "1"}, 5, allowed=False) == []
+    with pytest.raises(OtherConditions, match=r"step 5 .*\(torch 1 there, 2 here\)"):
+        check_conditions({"torch": "1"}, {"torch": "2"}, 5, allowed=False)
