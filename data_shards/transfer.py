@@ -4,6 +4,7 @@ One `Call` is what a caller of the store waits for; its parts (`Tries`) run side
 surprise is that a part that makes progress never gives up: only tries in which nothing came count against it.
 """
 
+import logging
 import random
 import threading
 import time
@@ -16,8 +17,10 @@ from data_shards.counters import COUNTS
 from data_shards.errors import DataError, Unreachable
 
 T = TypeVar("T")
+logger = logging.getLogger(__name__)
 
 FRUITLESS = 3  # tries at least, before a store counts as unreachable: a process may have been stopped meanwhile
+TOLD_AFTER = 5.0  # seconds of trying in vain, until somebody may wonder
 PROGRESS = 1 << 16  # bytes of one try that make it a fruitful one
 
 
@@ -54,6 +57,7 @@ class Call:
         self.place = place
         self.stopped = threading.Event()
         self.tries = 0
+        self._told = False
         self._started = time.monotonic()
         self._size = size
 
@@ -68,6 +72,12 @@ class Call:
     @property
     def allowed(self) -> float:
         return self.patience.deadline + self._size / self.patience.minimum_rate
+
+    def tell(self, failure: "Transient") -> None:
+        """Say once that this takes longer than people expect, and why."""
+        if self.elapsed > TOLD_AFTER and not self._told:
+            self._told = True
+            logger.warning("waiting for %s: %s; tried for up to %.0f s", self.place, failure, self.allowed)
 
     def go_on(self) -> None:
         """Raise Stopped where another part has failed."""
@@ -119,8 +129,9 @@ class Tries:
         if call.elapsed + pause > call.allowed and self._fruitless >= FRUITLESS:
             raise Unreachable(
                 f"{call.place}: no success within {call.elapsed:.0f} s and {call.tries} tries; the last one: {failure};"
-                " check the network and the endpoint, then submit again: nothing is lost"
+                " check the network and the endpoint, then give the same command again: nothing is lost"
             ) from failure
+        call.tell(failure)
         COUNTS.add("retry_wait_seconds", pause)
         call.stopped.wait(pause)  # a signal gets through, and so does the failure of another part
         call.go_on()

@@ -128,13 +128,22 @@ def list_sweeps(storage: StorageOption = DEFAULT_STORAGE, output: OutputOption =
 
 
 @app.command()
-def results(name: SweepName, storage: StorageOption = DEFAULT_STORAGE, output: OutputOption = Output.table) -> None:
+def results(
+    name: SweepName,
+    storage: StorageOption = DEFAULT_STORAGE,
+    output: OutputOption = Output.table,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Also fetch the newest picture of the best trial.")
+    ] = None,
+) -> None:
     """Show a sweep's trials, the best first, also while it runs. With -o json: everything, by trial."""
     from orchestrator.finding import find_sweep
-    from orchestrator.results import describe_results, leaderboard
+    from orchestrator.results import describe_results, leaderboard, save_picture
     from orchestrator.tables import console, print_json, table
 
     found = find_sweep(name, storage)
+    if picture is not None:
+        save_picture(found, picture)
     if output is Output.json:
         print_json(describe_results(found))
     else:

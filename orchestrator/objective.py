@@ -82,8 +82,12 @@ def _objection(system: type[System], metric: str, axes: Mapping[str, Axis], data
     else:
         score = SCORES[metric]
         measured = [term.name for term in system.terms if score.measures and term.group == score.measures]
-        if 0 in data.validation.values():
-            return f"{metric} needs validation pictures, and {data.name} has none"
+        for domain, count in data.validation.items():
+            if count == 0:
+                return (
+                    f"{metric} needs validation pictures, and {data.name} has none of domain {domain}; "
+                    "make or index it again with a larger --validation"
+                )
         if score.needs_truth and not data.truth:
             return f"{metric} needs the true counterpart of each validation picture, and {data.name} has none"
     acting = [searched[term] for term in measured if term in searched]

@@ -9,9 +9,11 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from cluster.log import SweepState, TrialState
+from orchestrator.errors import Refusal
 from orchestrator.finding import FoundSweep
 
 
@@ -63,6 +65,19 @@ def newest_grid(sweep: FoundSweep, trial: TrialState) -> str | None:
         return None
     path = sweep.paths.grid(trial.index, trial.history[-1][0])
     return sweep.place(path) if sweep.store.exists(path) else None
+
+
+def save_picture(sweep: FoundSweep, file: Path) -> None:
+    """Copy the best trial's newest picture to `file`. Refusal where there is none, or `file` cannot be written."""
+    best = best_trial(sweep.state, sweep.metric, sweep.mode)
+    if best is None or newest_grid(sweep, best) is None:
+        raise Refusal(f"{sweep.state.name} has no picture yet: one is made at each evaluation", path="--picture")
+    try:
+        file.write_bytes(sweep.store.read(sweep.paths.grid(best.index, best.history[-1][0])))
+    except OSError as error:
+        raise Refusal(
+            f"cannot be written: {(error.strerror or '').lower()}", path="--picture", value=str(file)
+        ) from error
 
 
 def describe_results(sweep: FoundSweep) -> dict[str, Any]:

@@ -47,9 +47,9 @@ def openmoji(
     output: OutputOption = Output.table,
 ) -> None:
     """Line drawings (a) and colour pictures (b) of the OpenMoji emojis: about 4,000 true pairs with their names."""
-    with watched("openmoji", "upload") as (progress, upload):
-        from data_shards.build.openmoji import build_openmoji
+    from data_shards.build.openmoji import build_openmoji
 
+    with watched("openmoji", "upload") as (progress, upload):
         report = build_openmoji(
             out,
             size=size,
@@ -71,9 +71,9 @@ def digits(
     output: OutputOption = Output.table,
 ) -> None:
     """Handwritten digits, unpaired: 5,000 of MNIST (a) and 1,797 of optdigits (b)."""
-    with watched("digits", "upload") as (progress, upload):
-        from data_shards.build.digits import build_digits
+    from data_shards.build.digits import build_digits
 
+    with watched("digits", "upload") as (progress, upload):
         report = build_digits(out, size=size, validation=validation, progress=progress, upload=upload)
     print_built(report, output)
 
@@ -93,15 +93,19 @@ def folder(
     ] = "auto",
     paired: Annotated[bool, typer.Option("--paired", help="Join the two folders' pictures by file name.")] = False,
     size: Annotated[
-        int | None, typer.Option(help="Side in pixels: the middle square, scaled.", show_default="as they are")
+        int | None,
+        typer.Option(
+            help="Side in pixels: the middle square, scaled. Without it all pictures of a domain must have one size.",
+            show_default="as they are",
+        ),
     ] = None,
     validation: Share = 0.1,
     output: OutputOption = Output.table,
 ) -> None:
     """Your own pictures. A file labels.csv in the folder may give columns file,class,text."""
-    with watched("folder", "upload") as (progress, upload):
-        from data_shards.build.folder import build_folder
+    from data_shards.build.folder import build_folder
 
+    with watched("folder", "upload") as (progress, upload):
         report = build_folder(
             out,
             source=source,
@@ -117,7 +121,8 @@ def folder(
 
 app.command(
     epilog="Examples: i2i-cluster shards index my-shards (members like 0001.a.png, 0001.b.jpg); "
-    "i2i-cluster shards index s3://bucket/horse2zebra --domain 'a=horses-*.tar' --domain 'b=zebras-*.tar'"
+    "i2i-cluster shards index s3://bucket/horse2zebra --domain 'a=horses-*.tar' --domain 'b=zebras-*.tar' (no pairs); "
+    "i2i-cluster shards index my-maps --domain 'a=photos-*.tar' --domain 'b=maps-*.tar' --paired (equal keys are pairs)"
 )(index)
 app.command(epilog="Example: i2i-cluster shards verify s3://bucket/openmoji --decode")(verify)
 app.command(epilog="Example: i2i-cluster shards stat shards/openmoji --sheet openmoji.png")(stat)

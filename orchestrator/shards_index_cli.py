@@ -26,16 +26,31 @@ def index(
         typer.Option(
             metavar="NAME=PATTERN",
             help="Which pictures are of a domain, by extension (a=edges.jpg), shard (a=horses-*.tar) or both "
-            "(a=horses-*.tar:jpg); several times.",
+            "(a=horses-*.tar:jpg); several times. Extensions tell the sides of pairs; shards are only pairs of one "
+            "another with --paired.",
             show_default="the extensions tell: a.png is of a",
         ),
     ] = None,
     validation: Annotated[
         float, typer.Option(help="Share to hold back, 0 to below 1, where no shard's name tells (train, val, test).")
     ] = 0.1,
-    name: Annotated[str, typer.Option(help="What to call it.", show_default="the last part of the address")] = "",
+    paired: Annotated[
+        bool,
+        typer.Option("--paired", help="Where shards tell the domains: equal keys in different shards are pairs."),
+    ] = False,
+    name: Annotated[
+        str,
+        typer.Option(
+            help="What to call it.", show_default="as in the manifest that is there, else the last part of the address"
+        ),
+    ] = "",
     prefix_keys: Annotated[
-        bool, typer.Option("--prefix-keys", help="Put the shard's name before every key, where shards repeat keys.")
+        bool,
+        typer.Option(
+            "--prefix-keys",
+            help="Put the shard's name before every key, where shards repeat keys; without --paired this "
+            "is done anyway where shards tell the domains.",
+        ),
     ] = False,
     strict: Annotated[
         bool,
@@ -45,10 +60,10 @@ def index(
     output: OutputOption = Output.table,
 ) -> None:
     """Make a manifest for WebDataset tar shards that others wrote; the shards stay where and as they are."""
-    with watched("index") as (progress,):
-        from data_shards.index.index import IndexRequest, index
+    from data_shards.index.index import IndexRequest, index
 
-        request = IndexRequest(uri, out, tuple(domain or ()), validation, name, prefix_keys, strict)
+    request = IndexRequest(uri, out, tuple(domain or ()), validation, name, prefix_keys, strict, paired)
+    with watched("index") as (progress,):
         report = index(request, again=again, progress=progress)
     print_built(report, output)
 
@@ -59,9 +74,9 @@ def verify(
     output: OutputOption = Output.table,
 ) -> None:
     """Check every byte against the manifest. Exit code 0: all good, 1: damage was found."""
-    with watched("verify") as (progress,):
-        from data_shards.check.verify import verify
+    from data_shards.check.verify import verify
 
+    with watched("verify") as (progress,):
         report = verify(uri, decode_too=decode, progress=progress)
     print_verified(report, output)
     if not report.good:
@@ -76,7 +91,7 @@ def stat(
     samples: Annotated[int, typer.Option(help="How many samples the sheet shows.")] = 36,
     output: OutputOption = Output.table,
 ) -> None:
-    """Tell what a data set holds: pictures by domain and split, pairs, sizes, classes, hash, licence."""
+    """Tell what a data set holds: pictures by domain and split, pairs, sizes, classes, texts, hash, licence."""
     from data_shards.check.stat import statistics
     from data_shards.errors import DataError
     from data_shards.manifest import Manifest

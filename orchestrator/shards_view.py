@@ -11,6 +11,8 @@ import typer
 from orchestrator.options import Output
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from data_shards.build.writer import BuildReport, Description
     from data_shards.check.stat import ClassCount, Spread, Statistics
     from data_shards.check.verify import ShardReport, VerifyReport
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 _SHOWN = 20  # bad samples of one shard
 _CLASSES = 5  # most and least frequent
 _BAR = 30  # letters
-_OFTEN = 1.0  # seconds; work that is done sooner needs no estimate
+_SOON = 1.0  # seconds; of work that is done sooner nothing is told
 
 
 Progress = Callable[[int, int], None]
@@ -42,6 +44,12 @@ def print_statistics(found: "Statistics", output: Output) -> None:
         typer.echo(f"shards: {_spread(found.shard_bytes)}")
     for domain, spread in found.picture_bytes.items():
         typer.echo(f"pictures of {domain}: {_spread(spread)}")
+    if any(found.texts.values()):
+        counts = (
+            f"{texts:,} of {sum(found.pictures[domain].values()):,} of {domain}"
+            for domain, texts in found.texts.items()
+        )
+        typer.echo(f"pictures with a text: {', '.join(counts)}")
     for domain, names in found.labels.items():
         typer.echo(f"grey levels of {domain}, darkest first: {', '.join(names)}")
     if found.balance:
@@ -93,12 +101,14 @@ def _print_description(description: "Description", output: Output) -> None:
 
     table = Table("domain", "stored", "train", "validation", box=None, pad_edge=False)
     for domain, counts in description.pictures.items():
-        table.add_row(escape(domain), description.shapes[domain], f"{counts['train']:,}", f"{counts['validation']:,}")
+        stored = f"{'at least ' if domain in description.differing else ''}{description.shapes[domain]}"
+        table.add_row(escape(domain), stored, f"{counts['train']:,}", f"{counts['validation']:,}")
     table.add_row("pairs", "", *(f"{count:,}" for count in description.pairs.values()))
     console().print(table)
+    classes = f"{description.classes:,} classes, " if description.classes else ""
     typer.echo(
         f"{description.name}: {description.shards:,} shards, {description.bytes / 1e6:,.1f} MB, "
-        f"{description.classes:,} classes, sha256 {description.sha256}"
+        f"{classes}sha256 {description.sha256}"
     )
     for note in (*description.notes, description.license):
         if note:
@@ -138,7 +148,10 @@ def _spread(spread: "Spread") -> str:
 
 @contextmanager
 def watched(*names: str) -> Iterator[list[Progress]]:
-    """Places to report (done, total) to, one per kind of work: bars with the time left on a terminal, else lines."""
+    """Places to report (done, total) to, one per kind of work: bars with the time left on a terminal, else lines.
+
+    Both appear when the work has taken a second. Enter it when everything is imported, which is no part of the work.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
@@ -151,22 +164,27 @@ def watched(*names: str) -> Iterator[list[Progress]]:
     with Bars(*columns, console=console, transient=True) as bars:
         tasks = [bars.add_task(name, total=None, visible=False) for name in names]
 
-        def report(task: int) -> Progress:
-            return lambda done, total: bars.update(bars.task_ids[task], completed=done, total=total, visible=True)
+        start = time.monotonic()
 
-        yield [report(number) for number, _ in enumerate(tasks)]
+        def report(task: "TaskID") -> Progress:
+            def told(done: int, total: int) -> None:
+                bars.update(task, completed=done, total=total, visible=time.monotonic() - start >= _SOON)
+
+            return told
+
+        yield [report(task) for task in tasks]
 
 
 class _Lines:
-    """Writes a plain line where the work passes another tenth, with the time left."""
+    """Writes a plain line where the work passes another tenth, with the time left. clock: seconds."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._start = time.monotonic()
+    def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._name, self._clock = name, clock
+        self._start = clock()
 
     def __call__(self, done: int, total: int) -> None:
-        if done * 10 // total > (done - 1) * 10 // total:
-            spent = time.monotonic() - self._start
+        spent = self._clock() - self._start
+        if spent >= _SOON and done * 10 // total > (done - 1) * 10 // total:
             left = spent / done * (total - done)
-            soon = f", about {left:,.0f} s left" if left > _OFTEN else ""
+            soon = f", about {left:,.0f} s left" if left > _SOON else ""
             typer.echo(f"{self._name}: {done:,} of {total:,}{soon}", err=True)

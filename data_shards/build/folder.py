@@ -1,7 +1,8 @@
 """Makes shards of a folder of the user's own pictures, laid out as `layouts` knows it.
 
 Without a size, PNG, JPEG and WebP files go into the shards byte for byte (a JPEG decodes several times faster than a
-PNG of it). With one, each picture is brought to its middle square of that many pixels and stored as PNG.
+PNG of it), and all pictures of a domain must have one size. With one, each picture is brought to its middle square of
+that many pixels and stored as PNG.
 """
 
 import csv
@@ -13,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from data_shards.build.layouts import Found, Part, find, recognised
-from data_shards.build.pack import Sample
+from data_shards.build.pack import SIZES, Sample
 from data_shards.build.picture import Picture, Progress, encode, in_parallel, keep, silent, upright
 from data_shards.build.writer import BuildReport, Recipe, build
 from data_shards.decode import opened, square
@@ -46,7 +47,7 @@ def build_folder(
     None to keep the files as they are. validation: the share to hold back where no folder does. A file `labels.csv`
     in `source` may give columns file,class and text.
     """
-    if size is not None and not 8 <= size <= 4096:
+    if size is not None and size not in SIZES:
         raise DataError(f"a size of {size} pixels is not in 8..4096; leave it out to keep the pictures' own")
     root = local_folder(source)
     layout = recognised(root, layout)

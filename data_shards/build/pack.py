@@ -17,9 +17,10 @@ from data_shards.build.picture import Picture
 from data_shards.build.tar import TarWriter
 from data_shards.errors import DataError
 from data_shards.manifest import Row, Shard
-from data_shards.split import shared_with_validation, split
+from data_shards.split import one_sided, shared_with_validation, split
 
 SHARD_BYTES = 64 << 20  # large enough to read in one go, small enough that every worker gets some
+SIZES = range(8, 4097)  # pixels that a builder brings pictures to, if told so
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,11 @@ class Entry:
 
 
 def spool(samples: Iterable[Sample], file: IO[bytes]) -> list[Entry]:
-    """Write all pictures to `file`, one after another. Raises DataError for a key given twice and for no samples."""
+    """Write all pictures to `file`, one after another. Raises DataError for a key given twice, for no samples, and for
+    the first picture that has not the size of its domain's others: no later sample is asked for."""
     entries: dict[str, Entry] = {}
+    first: dict[str, Entry] = {}  # by domain
+    shorter = SIZES[-1]
     for sample in samples:
         if sample.key in entries:
             raise DataError(f"two samples have the key {sample.key!r}; rename one of the files")
@@ -73,28 +77,33 @@ def spool(samples: Iterable[Sample], file: IO[bytes]) -> list[Entry]:
             shape = (picture.channels, picture.width, picture.height)
             spots[domain] = Spot(file.tell(), len(picture.data), picture.suffix, shape, picture.digest)
             file.write(picture.data)
-        entries[sample.key] = Entry(replace(sample, pictures={}), spots)
+        entries[sample.key] = entry = Entry(replace(sample, pictures={}), spots)
+        shorter = min([shorter, *(min(spot.shape[1:]) for spot in spots.values())])
+        for domain in spots:
+            _check_shape(domain, first.setdefault(domain, entry), entry, max(shorter, SIZES[0]))
     if not entries:
         raise DataError("no pictures were found")
     return list(entries.values())
 
 
+def _check_shape(domain: str, one: Entry, other: Entry, size: int) -> None:
+    """DataError where two samples' pictures of a domain differ in size. size: what would bring all to one."""
+    (_, *wanted), (_, *found) = one.spots[domain].shape, other.spots[domain].shape
+    if wanted != found:
+        sizes = (f"{width}x{height} ({entry.sample.key})" for (width, height), entry in ((wanted, one), (found, other)))
+        raise DataError(
+            f"pictures of domain {domain} differ in size: {' and '.join(sizes)}; --size {size} brings all to squares of "
+            f"{size} pixels"
+        )
+
+
 def common_shapes(entries: Iterable[Entry]) -> dict[str, tuple[int, int, int]]:
-    """domain -> (channels, width, height) of all its pictures; DataError where they differ."""
-    first: dict[str, tuple[tuple[int, int, int], str]] = {}
-    for entry in entries:
-        for domain, spot in entry.spots.items():
-            shape, key = first.setdefault(domain, (spot.shape, entry.sample.key))
-            if shape != spot.shape:
-                raise DataError(
-                    f"pictures of domain {domain} differ in size: {shape[1]}x{shape[2]} ({key}) and "
-                    f"{spot.shape[1]}x{spot.shape[2]} ({entry.sample.key}); give a size to bring all to it"
-                )
-    return {domain: shape for domain, (shape, _) in first.items()}
+    """domain -> (channels, width, height) of its pictures, which `spool` found to be of one size."""
+    return {domain: spot.shape for entry in entries for domain, spot in entry.spots.items()}
 
 
 def decide_sides(entries: Sequence[Entry], validation: float) -> tuple[list[Entry], list[str]]:
-    """The entries with every side decided, and notes about those that had to go.
+    """The entries with every side decided, and notes about those that had to go and about sides that are empty.
 
     Where the source decided, a training sample that shows a picture of the validation side is dropped.
     """
@@ -103,8 +112,10 @@ def decide_sides(entries: Sequence[Entry], validation: float) -> tuple[list[Entr
     if not given:
         groups = [[f"group {e.sample.group}"] if e.sample.group is not None else [] for e in entries]
         traits = [[*shown, *group] for shown, group in zip(pictures, groups, strict=True)]
-        sides = split(traits, [min(shown) for shown in pictures], validation)
-        return [Entry(replace(e.sample, side=side), e.spots) for e, side in zip(entries, sides, strict=True)], []
+        domains = [list(entry.spots) for entry in entries]
+        sides = split(traits, [min(shown) for shown in pictures], validation, domains)
+        sided = [Entry(replace(e.sample, side=side), e.spots) for e, side in zip(entries, sides, strict=True)]
+        return sided, one_sided(domains, sides) if validation else []
     assert len(given) == len(entries), "the source decides every side or none"
     dropped = set(shared_with_validation(pictures, given))
     kept = [entry for i, entry in enumerate(entries) if i not in dropped]

@@ -46,12 +46,14 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Description:
-    """A data set in numbers. pictures: domain -> split -> count. pairs: split -> count. shapes: domain -> "WxHxC"."""
+    """A data set in numbers. pictures: domain -> split -> count. pairs: split -> count. shapes: domain -> "WxHxC", in
+    the domains `differing` (in size) of the largest square that every picture fills."""
 
     uri: str
     name: str
     sha256: str
     shapes: dict[str, str]
+    differing: list[str]
     pictures: dict[str, dict[str, int]]
     pairs: dict[str, int]
     classes: int
@@ -141,6 +143,7 @@ def describe(manifest: Manifest) -> Description:
         name=manifest.name,
         sha256=manifest.sha256,
         shapes={name: f"{d.width}x{d.height}x{d.channels}" for name, d in manifest.domains.items()},
+        differing=[name for name in manifest.domains if _said(manifest, differ_in_size(name))],
         pictures={name: {"train": d.train, "validation": d.validation} for name, d in manifest.domains.items()},
         pairs={side: _pairs(manifest, side) for side in SPLITS},
         classes=len(manifest.head.classes),
@@ -149,6 +152,15 @@ def describe(manifest: Manifest) -> Description:
         notes=manifest.head.notes,
         license=manifest.head.license,
     )
+
+
+def differ_in_size(domain: str) -> str:
+    """How the note begins that a domain's pictures are not all of one size; a manifest says it nowhere else."""
+    return f"pictures of domain {domain} differ in size"
+
+
+def _said(manifest: Manifest, beginning: str) -> bool:
+    return any(note.startswith(f"{beginning},") for note in manifest.head.notes)
 
 
 def _existing(store: Store, recipe: Recipe) -> Manifest | None:

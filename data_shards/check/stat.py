@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_shards.build.writer import Description, describe
-from data_shards.manifest import Manifest
+from data_shards.manifest import FILE, Manifest
+from data_shards.manifest_file import numpy_of, read_manifest
 from data_shards.split import SPLITS, TRAIN
+from data_shards.store import open_store
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,15 @@ class ClassCount:
 class Statistics(Description):
     """A data set in numbers. shard_bytes: None where there are no shards. picture_bytes: by domain, of those that have
     pictures. balance: the classes by their number of training pictures, most first. unlabelled: by domain, training
-    pictures without a class. labels: by domain, what its grey levels mean. home: where the shards are."""
+    pictures without a class. texts: by domain, pictures with a text. labels: by domain, what its grey levels mean.
+    home: where the shards are."""
 
     home: str
     shard_bytes: Spread | None
     picture_bytes: dict[str, Spread]
     balance: list[ClassCount]
     unlabelled: dict[str, int]
+    texts: dict[str, int]
     labels: dict[str, list[str]]
 
 
@@ -50,11 +54,13 @@ def statistics(manifest: Manifest) -> Statistics:
     """The numbers, from the manifest alone: no shard is read."""
     sizes: dict[str, Spread] = {}
     counts: dict[str, list[int]] = {}
-    unlabelled = {}
+    unlabelled, texts = {}, {}
+    told = _told(manifest)
     for domain in manifest.domains:
         rows = np.concatenate([manifest.select(domain, split) for split in SPLITS])
         if len(rows):
             sizes[domain] = _spread(manifest.sizes[rows])
+        texts[domain] = int(told[rows].sum())
         codes = manifest.class_codes[manifest.select(domain, TRAIN)]
         counts[domain] = np.bincount(codes[codes >= 0], minlength=len(manifest.class_names)).tolist()
         unlabelled[domain] = int((codes < 0).sum())
@@ -70,8 +76,16 @@ def statistics(manifest: Manifest) -> Statistics:
         picture_bytes=sizes,
         balance=sorted(balance, key=lambda count: (-count.total, count.name)),
         unlabelled=unlabelled,
+        texts=texts,
         labels={domain: list(names) for domain, names in manifest.head.labels.items()},
     )
+
+
+def _told(manifest: Manifest) -> NDArray[np.bool_]:
+    """[rows] which pictures have a text. Read from the file again: a million texts need not become Python objects."""
+    _, column = read_manifest(manifest.uri, open_store(manifest.uri).read(FILE))
+    there: NDArray[np.bool_] = numpy_of(column("text").is_valid().cast("uint8")).view(np.bool_)
+    return there
 
 
 def _spread(values: NDArray[np.int64]) -> Spread:

@@ -1,7 +1,8 @@
 """Checks every byte of a data set against its manifest, and says which samples are hit.
 
 A shard's sha256 tells whether anything changed; only the pictures' own checksums tell what. The surprise is a shard
-with a wrong sha256 and no bad picture: the damage lies in a label or between the files, where training never reads.
+with a wrong sha256 and no bad picture: the damage lies in a label or in a tar header, where training never reads. Tar
+headers have checksums of their own; a label and the fill between the files have none, and cannot be told apart.
 """
 
 import os
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 from data_shards.build.picture import Progress, silent
 from data_shards.check.files import on_each, tars
 from data_shards.decode import decode
+from data_shards.errors import DataError
+from data_shards.index.scan import BLOCK, DamagedHeader, scan
 from data_shards.manifest import Manifest, Row
 from data_shards.store import Entry
 
@@ -110,7 +113,8 @@ class _Check:
                     report.samples.append(BadSample(row.domain, row.key, problem))
         if digest != shard.sha256:
             where = "" if report.samples else "; no picture is hit"
-            report.problems.append(f"has sha256 {digest[:12]}, the manifest says {shard.sha256[:12]}{where}")
+            header = self._header(path, rows) if not self._listed(name) else ""
+            report.problems.append(f"has sha256 {digest[:12]}, the manifest says {shard.sha256[:12]}{where}{header}")
         elif self._etags.get(name, self._entries[name].etag) != self._entries[name].etag:
             report.problems.append("was written again with the same content, so its ETag is another; index it again")
         return report
@@ -119,6 +123,20 @@ class _Check:
         """What a look at the listing tells."""
         size, wanted = self._entries[name].size, self._manifest.shards[name].bytes
         return [f"holds {size:,} bytes, the manifest says {wanted:,}"] if size != wanted else []
+
+    def _header(self, path: Path, rows: NDArray[np.int64]) -> str:
+        """What to say of the first tar header that is damaged; nothing where all are well."""
+        try:
+            scan(path, path.name)
+        except DamagedHeader as damaged:
+            near = [
+                self._manifest.row_at(i) for i in rows.tolist() if self._manifest.offsets[i] == damaged.place + BLOCK
+            ]
+            whose = "".join(f" of {row.key} in domain {row.domain}" for row in near)
+            return f"; the tar header{whose} at byte {damaged.place:,} is damaged, and other readers stop there"
+        except DataError:
+            pass
+        return ""
 
     def _problem(self, row: Row, data: bytes) -> str:
         if len(data) < row.size:

@@ -33,8 +33,9 @@ class IndexRequest:
     """What an index is made of. uri: the shards' address. out: the manifest's, "" for beside the shards.
 
     domains: patterns as `DomainPattern.read` takes them; none where extensions like `a.png` tell. validation: the share
-    held back, in [0, 1), where no shard's name tells. name: "" for the last part of the address. prefix_keys: put the
-    shard's name before every key. strict: refuse files that claim to be pictures and are none, instead of noting them.
+    held back, in [0, 1), where no shard's name tells. name: "" for that in the manifest that is there, else the last
+    part of the address. prefix_keys: put the shard's name before every key. paired: where the shards' names tell the
+    domains, equal keys are pairs. strict: refuse files that claim to be pictures and are none, instead of noting them.
     """
 
     uri: str
@@ -44,14 +45,16 @@ class IndexRequest:
     name: str = ""
     prefix_keys: bool = False
     strict: bool = False
+    paired: bool = False
 
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """What the manifest depends on beside the shards, as JSON values."""
+    def arguments(self, apart: bool) -> dict[str, Any]:
+        """What the manifest depends on beside the shards, as JSON values. apart: see `Domains.apart`; where it is
+        false, `paired` changes nothing and is not written."""
         return {
             "domains": sorted(self.domains),
             "prefix_keys": self.prefix_keys,
             "validation": self.validation,
+            **({"paired": self.paired} if apart else {}),
         }
 
 
@@ -62,26 +65,38 @@ def index(request: IndexRequest, *, again: bool = False, progress: Progress = si
     among others, where there are no shards, one is damaged, or nothing tells the pictures' domains.
     """
     check_validation(request.validation)
+    if request.paired and request.prefix_keys:
+        raise DataError("--paired joins equal keys of different shards and --prefix-keys makes them differ; give one")
     store = open_store(request.uri)
     target = open_store(request.out) if request.out else store
     domains = Domains(tuple(DomainPattern.read(text) for text in request.domains))
-    entries = {name: entry for name, entry in _shards(store).items() if domains.reads(name)}
+    listed = _shards(store)
+    entries = {name: entry for name, entry in listed.items() if domains.reads(name)}
     if not entries:
         raise DataError(f"{store.uri}: no shard's name fits a --domain pattern: {', '.join(request.domains)}")
     there = _existing(target)
+    name = request.name or (there.name if there is not None else _last_part(store.uri))
+    wanted = {"arguments": request.arguments(domains.apart(entries)), "builder": _INDEXER, "name": name}
     if there is not None and not again:
-        _check_same(there, request, store, entries, progress)
+        _check_same(there, wanted, store, listed, entries, progress)
         return BuildReport(**vars(describe(there)), up_to_date=True)
-    rows = IndexRows(store.uri, list(entries), domains, prefix_keys=request.prefix_keys, strict=request.strict)
+    rows = IndexRows(
+        store.uri,
+        list(entries),
+        domains,
+        prefix_keys=request.prefix_keys,
+        paired=request.paired,
+        strict=request.strict,
+    )
     for found in on_each(store, entries, _Indexer(store.uri), progress):
         rows.add(found)
     made, notes = rows.settle(request.validation)
     head = Head(
-        name=request.name or _last_part(store.uri),
+        name=name,
         shapes=rows.shapes(),
         shards=rows.shards,
         classes=rows.classes,
-        recipe=_recipe(request, store.uri, rows.shards),
+        recipe={**wanted, "sources": _sources(rows.shards)},
         notes=tuple(notes),
         home=place_of(store.uri) if place_of(target.uri) != place_of(store.uri) else "",
     )
@@ -97,14 +112,10 @@ class _Indexer:
         return index_shard(path, name, f"{self.uri}: {name}")
 
 
-def _recipe(request: IndexRequest, uri: str, shards: Mapping[str, Shard]) -> dict[str, Any]:
+def _sources(shards: Mapping[str, Shard]) -> str:
+    """A digest of what was read."""
     read = json.dumps({name: asdict(shard) for name, shard in shards.items()}, sort_keys=True)
-    return {
-        "arguments": request.arguments,
-        "builder": _INDEXER,
-        "name": request.name or _last_part(uri),
-        "sources": hashlib.sha256(read.encode()).hexdigest(),
-    }
+    return hashlib.sha256(read.encode()).hexdigest()
 
 
 def _last_part(uri: str) -> str:
@@ -144,24 +155,37 @@ def _existing(target: Store) -> Manifest | None:
 
 
 def _check_same(
-    there: Manifest, request: IndexRequest, store: Store, entries: Mapping[str, Entry], progress: Progress
+    there: Manifest,
+    wanted: Mapping[str, Any],
+    store: Store,
+    listed: Mapping[str, Entry],
+    entries: Mapping[str, Entry],
+    progress: Progress,
 ) -> None:
-    """DataError, saying what differs, unless `there` is the manifest of these shards as they are now."""
+    """DataError, saying what differs, unless `there` is the manifest of these shards as they are now. wanted: the
+    recipe without its sources. listed: all shards that are there, of which `entries` are to be read.
+
+    Changed shards are told first: they may be damaged, whatever was asked for.
+    """
     path = join(there.uri, FILE)
-    wanted = {**_recipe(request, store.uri, there.shards), "sources": there.head.recipe["sources"]}
-    if dict(there.head.recipe) != wanted:
-        raise DataError(f"{path} was made otherwise: {difference(there.head.recipe, wanted)}; --again replaces it")
+    recipe = dict(there.head.recipe)
     if place_of(there.store.uri) != place_of(store.uri):
         raise DataError(f"{path} is of the shards at {there.store.uri}; --again replaces it")
-    changes = _changes(there, store, entries, progress)
+    same_domains = recipe["arguments"].get("domains") == wanted["arguments"]["domains"]
+    new = sorted(entries.keys() - there.shards.keys()) if same_domains else []
+    changes = _changes(there, store, listed, new, progress)
     if changes:
         raise DataError(
             f"{path} is of other shards: {'; '.join(changes)}. An index of those that are there is another data set, "
             f"and sweeps of this one (sha256 {there.sha256[:12]}) would not be continued with it; --again makes it"
         )
+    if recipe != {**wanted, "sources": recipe["sources"]}:
+        raise DataError(f"{path} was made otherwise: {difference(recipe, wanted)}; --again replaces it")
 
 
-def _changes(there: Manifest, store: Store, entries: Mapping[str, Entry], progress: Progress) -> list[str]:
+def _changes(
+    there: Manifest, store: Store, entries: Mapping[str, Entry], new: Sequence[str], progress: Progress
+) -> list[str]:
     """What tells the shards that are there from those of a manifest, in words. Reads those that may have changed."""
     both = {name: entry for name, entry in entries.items() if name in there.shards}
     resized = {name for name, entry in both.items() if entry.size != there.shards[name].bytes}
@@ -170,7 +194,7 @@ def _changes(there: Manifest, store: Store, entries: Mapping[str, Entry], progre
     changed = sorted(resized | {name for name, digest in digests if digest != there.shards[name].sha256})
     found = {
         "changed": changed,
-        "new": sorted(entries.keys() - there.shards.keys()),
+        "new": new,
         "gone": sorted(there.shards.keys() - entries.keys()),
     }
     return [f"{what} {_some(names)}" for what, names in found.items() if names]

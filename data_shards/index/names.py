@@ -86,6 +86,15 @@ class Domains:
         """Whether any picture of this shard could have a domain."""
         return not self.patterns or any(pattern.fits(shard) for pattern in self.patterns)
 
+    def apart(self, shards: Iterable[str]) -> bool:
+        """Whether the shards' names tell domains: then equal keys in two shards need not mean the same thing, as each
+        set of shards may count from 0. Extensions tell the sides of one sample."""
+        names = list(shards)
+        read: dict[str, set[str]] = {}
+        for pattern in self.patterns:
+            read.setdefault(pattern.name, set()).update(filter(pattern.fits, names))
+        return len(set(map(frozenset, read.values()))) > 1
+
     def of(self, shard: str, extension: str) -> str | None:
         """The domain of a picture; None where it has none. DataError where two patterns disagree."""
         if not self.patterns:

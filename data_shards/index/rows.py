@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from data_shards.build.writer import differ_in_size
 from data_shards.errors import DataError
 from data_shards.index.names import Domains, side_of, undecided
 from data_shards.index.shard import Found, Label, ShardIndex
 from data_shards.manifest import Row, Shard
-from data_shards.split import TRAIN, VALIDATION, shared_with_validation, split
+from data_shards.split import TRAIN, VALIDATION, one_sided, shared_with_validation, split
 
 _SILENT = Label()
 _SHOWN = 3  # how many files a note or an error lists
@@ -30,13 +31,17 @@ class IndexRows:
     """Takes shard after shard, in the order of their names, and gives the rows at the end.
 
     where: what errors call the data set. shards: the names of all that will come. prefix_keys: put the shard's name
-    before every key, for shards that count their keys from the start again.
+    before every key, for shards that count their keys from the start again. paired: equal keys are pairs also where
+    the shards' names tell the domains; without it such shards have their names put before the keys too.
     """
 
-    def __init__(self, where: str, shards: Sequence[str], domains: Domains, *, prefix_keys: bool, strict: bool) -> None:
+    def __init__(
+        self, where: str, shards: Sequence[str], domains: Domains, *, prefix_keys: bool, paired: bool, strict: bool
+    ) -> None:
         self.shards: dict[str, Shard] = {}
         self._where, self._names, self._domains = where, shards, domains
-        self._prefix_keys, self._strict = prefix_keys, strict
+        self._apart, self._paired, self._strict = domains.apart(shards), paired, strict
+        self._prefix_keys = prefix_keys or (self._apart and not paired)
         self._pictures: list[_Picture] = []
         self._places: dict[str, dict[str, str]] = {}  # domain -> key -> shard
         self._shapes: dict[str, set[tuple[int, int, int]]] = {}  # by domain
@@ -76,8 +81,9 @@ class IndexRows:
             dropped = set(shared_with_validation(digests, given))
             notes = ["sides are those that the shards' names tell", *self._notes(), *self._dropped(dropped)]
         else:
-            given = split(self._traits(), [digest for (digest,) in digests], validation)
-            dropped, notes = set(), self._notes()
+            domains = [[picture.domain] for picture in self._pictures]
+            given = split(self._traits(), [digest for (digest,) in digests], validation, domains)
+            dropped, notes = set(), [*self._notes(), *(one_sided(domains, given) if validation else [])]
         sided = enumerate(zip(self._pictures, given, strict=True))
         return (_row(picture, side) for i, (picture, side) in sided if i not in dropped), notes
 
@@ -99,6 +105,8 @@ class IndexRows:
 
     def _twice(self, domain: str, key: str, first: str, second: str, extension: str) -> DataError:
         told = f"{self._where}: domain {domain} has two pictures with the key {key!r}, in {first} and in {second}"
+        if first != second and self._apart:
+            return DataError(f"{told}; --paired can only join keys that a domain has once")
         if first != second:
             return DataError(f"{told}; --prefix-keys puts the shard's name before every key")
         return DataError(f"{told}; say which extension is the domain's, for example --domain {domain}={extension}")
@@ -131,8 +139,25 @@ class IndexRows:
                 least, most = (
                     f"{width}x{height}" for _, width, height in (min(found, key=_area), max(found, key=_area))
                 )
-                notes.append(f"pictures of domain {domain} differ in size, from {least} to {most}")
-        return notes
+                notes.append(f"{differ_in_size(domain)}, from {least} to {most}")
+        return [*notes, *(self._joined() if self._apart else [])]
+
+    def _joined(self) -> list[str]:
+        """What became of keys that shards of different domains have or have not in common."""
+        domains: dict[str, set[str]] = {}  # by key
+        for picture in self._pictures:
+            domains.setdefault(picture.found.key, set()).add(picture.domain)
+        if not self._paired:
+            equal = sorted(key for key, found in domains.items() if len(found) > 1)
+            told = "the shards' names tell the domains, so equal keys in different shards are no pairs"
+            return [f"{told}: {_some(equal)}; --paired joins them"] if equal else []
+        alone: dict[str, list[str]] = {}
+        for key, (domain, *others) in sorted(domains.items()):
+            if not others:
+                alone.setdefault(domain, []).append(key)
+        return [
+            f"keys of domain {domain} without another side: {_some(keys)}" for domain, keys in sorted(alone.items())
+        ]
 
     def _dropped(self, dropped: set[int]) -> list[str]:
         if not dropped:

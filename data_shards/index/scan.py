@@ -33,6 +33,15 @@ class Member(NamedTuple):
     size: int
 
 
+class DamagedHeader(DataError):
+    """Where a header should be in a tar, at the byte `place`, there is none."""
+
+    def __init__(self, told: str, place: int) -> None:
+        what = f"damaged at byte {place:,}: no tar header is there; copy it again" if place else "no tar"
+        super().__init__(f"{told} is {what}")
+        self.place = place
+
+
 class _Strange(Exception):
     """A header of a kind that only tarfile knows."""
 
@@ -89,7 +98,7 @@ def _header(handle: int, place: int, end: int, told: str) -> bytes:
             raise DataError(f"{told} is no tar: it holds {end} bytes")
         raise _cut_off(told, end, "without the zeros that end a tar (append 1,024 zero bytes if nothing is missing)")
     if not _fits(header):
-        raise DataError(f"{told} is no tar" if not place else _damaged(told, place))
+        raise DamagedHeader(told, place)
     return header
 
 
@@ -117,7 +126,7 @@ def _said(kind: bytes, content: bytes, told: str, place: int) -> dict[str, str]:
         record, content = content[:size], content[size:]
         word, equals, value = record[len(length) + 1 : -1].partition(b"=")
         if not equals or not record.endswith(b"\n"):
-            raise DataError(_damaged(told, place))
+            raise DamagedHeader(told, place)
         said[word.decode("utf-8", "replace")] = _decoded(value)
     if kind == b"g" and not {"path", "size"} & said.keys():
         return {}
@@ -145,7 +154,7 @@ def _number(field: bytes, told: str, place: int) -> int:
     try:
         return int(field.strip(b" \0") or b"0", 8)
     except ValueError:
-        raise DataError(_damaged(told, place)) from None
+        raise DamagedHeader(told, place) from None
 
 
 def _by_tarfile(path: Path, told: str) -> list[Member]:
@@ -159,9 +168,7 @@ def _by_tarfile(path: Path, told: str) -> list[Member]:
     with path.open("rb") as file:
         if os.pread(file.fileno(), BLOCK, rest) != _EMPTY:
             raise (
-                _cut_off(told, end, "without the zeros that end a tar")
-                if rest >= end
-                else DataError(_damaged(told, rest))
+                _cut_off(told, end, "without the zeros that end a tar") if rest >= end else DamagedHeader(told, rest)
             )
     sparse = next((member.name for member in found if member.issparse()), None)
     if sparse is not None:
@@ -171,7 +178,3 @@ def _by_tarfile(path: Path, told: str) -> list[Member]:
 
 def _cut_off(told: str, end: int, how: str) -> DataError:
     return DataError(f"{told} is cut off: it ends at byte {end:,}, {how}; copy it again")
-
-
-def _damaged(told: str, place: int) -> str:
-    return f"{told} is damaged at byte {place:,}: no tar header is there; copy it again"

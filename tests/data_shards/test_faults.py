@@ -148,7 +148,7 @@ def test_an_outage_that_does_not_end_is_told(seaweed: Seaweed, bucket: str, tmp_
         cause = "timed? ?out|Connection was closed" if silent else "Connection refused"
         told = (
             rf"^s3://{place(bucket)}/large at {proxy.endpoint}: no success within \d+ s and \d+ tries; the last one:"
-            rf" .*(?i:{cause}).*; check the network and the endpoint, then submit again: nothing is lost$"
+            rf" .*(?i:{cause}).*; check the network and the endpoint, then give the same command again: nothing is lost$"
         )
         uses: list[Callable[[], object]] = [
             lambda: hasty.read("large"),

@@ -165,8 +165,50 @@ def test_broken_and_unequal_pictures_are_named(tmp_path: Path, paint) -> None:
     with pytest.raises(DataError, match=r"a/1\.png cannot be read as a picture"):
         made(tmp_path / "s")
     paint(tmp_path / "s/a/1.png", seed=2, size=(9, 9))
-    with pytest.raises(DataError, match=r"domain a differ in size: 12x12 \(a-0\) and 9x9 \(a-1\); give a size"):
+    with pytest.raises(DataError, match=r"domain a differ in size: 12x12 \(a-0\) and 9x9 \(a-1\); --size 9 brings all"):
         made(tmp_path / "s")
+
+
+def test_the_first_picture_of_another_size_ends_the_build(tmp_path: Path, paint) -> None:
+    for i in range(60):
+        paint(tmp_path / f"s/a/{i:02d}.png", seed=i, size=(40, 30) if i != 3 else (20, 35))
+        paint(tmp_path / f"s/b/{i:02d}.png", seed=100 + i)
+    (tmp_path / "s/a/50.png").write_bytes((tmp_path / "s/a/50.png").read_bytes()[:200])
+    told: list[int] = []
+    with pytest.raises(DataError) as caught:
+        made(tmp_path / "s", progress=lambda done, total: told.append(done))
+    assert str(caught.value) == (
+        "pictures of domain a differ in size: 40x30 (a-00) and 20x35 (a-03); --size 20 brings all to squares of 20 pixels"
+    )
+    assert max(told) == 3, "nothing after it was read"
+    paint(tmp_path / "s/a/50.png", seed=50)
+    assert made(tmp_path / "s", size=20).domains["a"].width == 20
+
+
+def test_tiny_pictures_are_told_a_size_that_is_allowed(tmp_path: Path, paint) -> None:
+    for i in range(2):
+        paint(tmp_path / f"s/a/{i}.png", seed=i, size=(4 + i, 5))
+        paint(tmp_path / f"s/b/{i}.png", seed=9 + i)
+    with pytest.raises(DataError, match=r"4x5 \(a-0\) and 5x5 \(a-1\); --size 8 brings all to squares of 8 pixels"):
+        made(tmp_path / "s")
+
+
+def test_a_few_pictures_validate_in_both_folders(tmp_path: Path, paint) -> None:
+    for seed in range(5):
+        for i in range(4):
+            for domain in "ab":
+                paint(tmp_path / f"{seed}/s/{domain}/{i}.png", seed=100 * seed + 2 * i + (domain == "b"))
+        manifest = made(tmp_path / f"{seed}/s")
+        assert all(min(domain.train, domain.validation) > 0 for domain in manifest.domains.values())
+
+
+def test_a_single_picture_cannot_be_on_both_sides_and_that_is_told(tmp_path: Path, paint) -> None:
+    paint(tmp_path / "s/b/0.png", seed=77)
+    for i in range(3):
+        paint(tmp_path / f"s/a/{i}.png", seed=i)
+    (note,) = made(tmp_path / "s").head.notes
+    assert note.startswith("domain b has no ")
+    assert note.endswith("so --validation cannot give it both sides")
 
 
 @pytest.mark.parametrize(

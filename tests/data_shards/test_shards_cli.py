@@ -1,16 +1,25 @@
+import io
 import json
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from data_shards.manifest import Manifest
-from orchestrator import cli
+from orchestrator import cli, shards_view
 from tests.data_shards.tars import picture, write_tar
+
+
+@pytest.fixture
+def talkative(monkeypatch):
+    """Work tells how far it is however short it is."""
+    monkeypatch.setattr(shards_view, "_SOON", 0.0)
 
 
 @pytest.fixture
@@ -27,13 +36,13 @@ def run(monkeypatch, capsys):
     return run
 
 
-def test_build_says_what_it_does_and_does_it_once(run, tmp_path: Path):
+def test_build_says_what_it_does_and_does_it_once(run, talkative, tmp_path: Path):
     command = ("build", "openmoji", str(tmp_path / "out"), "--size", "16", "--limit", "30")
     code, out, err = run(*command)
     assert code == 0
     assert out.startswith(f"made {tmp_path}/out\n")
     assert "CC BY-SA 4.0" in out
-    assert re.fullmatch(r"openmoji: (\d+) of \1", err.splitlines()[-1])
+    assert re.fullmatch(r"openmoji: (\d+) of \1(, .*)?", err.splitlines()[-1])
     code, out, err = run(*command)
     assert (code, err) == (0, "")
     assert out.startswith(f"{tmp_path}/out is up to date, nothing was done\n")
@@ -62,12 +71,12 @@ def test_stat_shows_the_classes_and_draws_a_sheet(run, negatives: Manifest, tmp_
     assert told["shard_bytes"]["least"] <= told["shard_bytes"]["median"] <= told["shard_bytes"]["most"]
 
 
-def test_verify_tells_programs_and_people(run, negatives: Manifest, tmp_path: Path):
+def test_verify_tells_programs_and_people(run, talkative, negatives: Manifest, tmp_path: Path):
     copy = Path(shutil.copytree(negatives.uri, tmp_path / "copy"))
     code, out, err = run("verify", str(copy), "--decode")
     assert code == 0
     assert out.startswith("2 of 2 shards are good (80 pictures, checksums and decoding, sha256 ")
-    assert err == "verify: 1 of 2\nverify: 2 of 2\n"
+    assert re.fullmatch(r"verify: 1 of 2, about 0 s left\nverify: 2 of 2\n", err)
     row = negatives.row("a", negatives.pairs("train")[0])
     damaged = bytearray((copy / row.shard).read_bytes())
     damaged[row.offset] ^= 1
@@ -84,7 +93,7 @@ def test_verify_tells_programs_and_people(run, negatives: Manifest, tmp_path: Pa
     assert told["shards"][0]["samples"][0]["key"] == row.key
 
 
-def test_index_says_what_it_does_and_does_it_once(run, tmp_path: Path):
+def test_index_says_what_it_does_and_does_it_once(run, talkative, tmp_path: Path):
     files = {f"{i}.[b]{d}.png": picture(i + 50 * (d == "b")) for i in range(12) for d in "ab"}
     write_tar(tmp_path / "set/0.tar", files)
     write_tar(tmp_path / "set/1.tar", {"x.[b]a.png": b"none", "y.[b]a.png": picture(99)})
@@ -94,7 +103,7 @@ def test_index_says_what_it_does_and_does_it_once(run, tmp_path: Path):
     assert out.startswith(f"made {tmp_path}/here\n")
     assert re.search(r"^\[b\]a +8x8x3 +\d+ +\d+ *$", out, re.MULTILINE)
     assert "left out, as they are no pictures that can be read: 1 (1.tar: x.[b]a.png" in out
-    assert err == "index: 1 of 2\nindex: 2 of 2\n"
+    assert re.fullmatch(r"index: 1 of 2, about 0 s left\nindex: 2 of 2\n", err)
     code, out, err = run(*command, "-o", "json")
     told = json.loads(out)
     assert (code, told["up_to_date"], told["name"]) == (0, True, "mine")
@@ -157,7 +166,7 @@ def test_the_world_s_failures_are_one_line_and_exit_1(run, tmp_path: Path, monke
     assert (code, out, err.count("\n")) == (1, "", 1)
 
 
-def test_all_of_it_in_an_object_store(run, bucket: str, tmp_path: Path):
+def test_all_of_it_in_an_object_store(run, talkative, bucket: str, tmp_path: Path):
     code, out, err = run("build", "openmoji", bucket, "--size", "16", "--limit", "30", "--labels")
     assert (code, out.splitlines()[0]) == (0, f"made {bucket}")
     assert "upload: 2 of 2" in err
@@ -167,6 +176,66 @@ def test_all_of_it_in_an_object_store(run, bucket: str, tmp_path: Path):
     assert run("verify", bucket)[0] == 0
     code, out, _ = run("stat", bucket, "--sheet", str(tmp_path / "sheet.png"))
     assert (code, "grey levels of labels, darkest first: background, line, skin, hair, colour" in out) == (0, True)
+
+
+def test_work_of_less_than_a_second_tells_nothing(capsys):
+    now = 100.0
+    lines = shards_view._Lines("index", lambda: now)
+    for done in range(1, 11):
+        now += 0.09
+        lines(done, 10)
+    assert capsys.readouterr().err == ""
+    lines = shards_view._Lines("index", lambda: now)
+    for done in range(1, 21):
+        now += 0.4
+        lines(done, 20)
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "index: 4 of 20, about 6 s left"
+    assert told[-1] == "index: 20 of 20"
+    assert len(told) == 9
+
+
+def test_progress_on_a_terminal_waits_a_second_too(monkeypatch):
+    screen = io.StringIO()
+    console = partial(Console, file=screen, force_terminal=True, width=80)
+    monkeypatch.setattr("rich.console.Console", lambda **_: console())
+    for soon, shown in ((1e9, False), (0.0, True)):
+        monkeypatch.setattr(shards_view, "_SOON", soon)
+        with shards_view.watched("verify") as (progress,):
+            progress(1, 2)
+        assert ("verify" in screen.getvalue()) is shown
+
+
+def test_stat_tells_texts_and_mixed_sizes_and_no_classes_where_there_are_none(run, tmp_path: Path, negatives: Manifest):
+    files = {"0.a.png": picture(0, size=(20, 12)), "1.a.png": picture(1, size=(9, 30)), "1.txt": b"one"}
+    write_tar(tmp_path / "0.tar", {**files, "0.b.png": picture(2)})
+    assert run("index", str(tmp_path), "--validation", "0")[0] == 0
+    _, out, _ = run("stat", str(tmp_path))
+    assert re.search(r"^a +at least 9x9x3 +2 +0 *$", out, re.MULTILINE)
+    assert re.search(r"^b +8x8x3 +1 +0 *$", out, re.MULTILINE)
+    assert "pictures with a text: 1 of 2 of a, 0 of 1 of b\n" in out
+    assert "classes" not in out
+    _, out, _ = run("stat", negatives.uri)
+    assert "2 classes, sha256" in out
+    assert "pictures with a text: 40 of 40 of a, 40 of 40 of b\n" in out
+
+
+def test_paired_shards_by_the_examples_of_the_help(run, tmp_path: Path):
+    for name in ("photos-0.tar", "maps-0.tar"):
+        write_tar(tmp_path / name, {f"{i}.png": picture(i + 9 * len(name)) for i in range(4)})
+    told = run("index", "--help")[1].partition("Example")[2].replace("\n", " ")
+    (example,) = re.findall(r"my-maps (--domain .*--paired)", " ".join(told.split()))
+    options = shlex.split(example)
+    code, out, _ = run("index", str(tmp_path), *options, "-o", "json")
+    assert (code, sum(json.loads(out)["pairs"].values())) == (0, 4)
+    options.remove("--paired")
+    code, out, _ = run("index", str(tmp_path), *options, "--again", "-o", "json")
+    assert (code, sum(json.loads(out)["pairs"].values())) == (0, 0)
+
+
+def test_help_says_that_sizes_must_agree(run):
+    told = run("build", "folder", "--help")[1]
+    assert "Without it all pictures of a domain must have one size" in " ".join(re.sub(r"[│|]", " ", told).split())
 
 
 def test_help_brings_in_nothing_heavy() -> None:

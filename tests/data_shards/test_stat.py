@@ -52,6 +52,21 @@ def test_pictures_without_a_class_are_counted(tmp_path: Path) -> None:
     assert [(count.name, count.pictures) for count in found.balance] == [("x", {"a": 1, "b": 0})]
 
 
+def test_texts_are_counted_by_domain(tmp_path: Path) -> None:
+    files = {"0.a.png": picture(0), "0.b.png": picture(5), "0.txt": b"zero", "1.a.png": picture(1), "1.txt": b"one"}
+    write_tar(tmp_path / "0.tar", {**files, "2.b.png": picture(2)})
+    index(IndexRequest(str(tmp_path), validation=0.5))
+    assert statistics(Manifest.open(str(tmp_path))).texts == {"a": 2, "b": 1}
+
+
+def test_domains_of_mixed_sizes_are_known(tmp_path: Path) -> None:
+    sizes = {"0.a": (20, 12), "1.a": (9, 30), "0.b": (8, 8), "1.b": (8, 8)}
+    write_tar(tmp_path / "0.tar", {f"{key}.png": picture(len(key), size=size) for key, size in sizes.items()})
+    index(IndexRequest(str(tmp_path), validation=0))
+    found = statistics(Manifest.open(str(tmp_path)))
+    assert (found.shapes, found.differing) == ({"a": "9x9x3", "b": "8x8x3"}, ["a"])
+
+
 def test_the_sheet_shows_pairs_side_by_side(negatives: Manifest) -> None:
     first = sheet(negatives, 1)
     left, right = first[32 : 32 + TILE, 12 : 12 + TILE], first[32 : 32 + TILE, 16 + TILE : 16 + 2 * TILE]

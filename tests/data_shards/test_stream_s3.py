@@ -225,5 +225,5 @@ def test_an_outage_beyond_the_deadline_is_told(
         with remote(through, tmp_path, prefetch=0) as tried:
             tried.read("a", 0, 0)
             proxy.cut()
-            with pytest.raises(Unreachable, match=r"shards/test-\d+.*submit again"):
+            with pytest.raises(Unreachable, match=r"shards/test-\d+.*give the same command again"):
                 epoch(tried)

@@ -60,10 +60,29 @@ def test_a_flipped_bit_names_the_sample_that_it_hits(copied: Path, negatives: Ma
 
 
 def test_damage_between_the_pictures_hits_none(copied: Path) -> None:
-    flip(copied / SHARD, 5)
+    flip(copied / SHARD, (copied / SHARD).stat().st_size - 1)
     report = of(verify(str(copied)), SHARD)
     assert not report.samples
     assert report.problems[0].endswith("; no picture is hit")
+
+
+def test_a_damaged_tar_header_is_told_from_a_damaged_picture(copied: Path) -> None:
+    manifest = Manifest.open(str(copied))
+    rows = (row for row in map(manifest.row_at, range(80)) if row.shard == SHARD)
+    first, other, *_ = sorted(rows, key=lambda row: row.offset)
+    for row in (other, first):
+        flip(copied / SHARD, row.offset - 512 + 5)
+        report = of(verify(str(copied)), SHARD)
+        assert not report.samples
+        assert report.problems[0].endswith(
+            f"; no picture is hit; the tar header of {row.key} in domain {row.domain} at byte {row.offset - 512:,} is "
+            "damaged, and other readers stop there"
+        )
+    flip(copied / SHARD, first.offset)
+    report = of(verify(str(copied)), SHARD)
+    assert [sample.key for sample in report.samples] == [first.key]
+    assert "no picture is hit" not in report.problems[0]
+    assert "; the tar header of " in report.problems[0]
 
 
 def test_cut_missing_and_foreign_shards(copied: Path, negatives: Manifest) -> None:

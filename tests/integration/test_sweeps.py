@@ -55,7 +55,9 @@ def test_every_reader_takes_name_id_and_folder(undisturbed):
     ]
     for reference in (found["id"], undisturbed.storage / found["id"]):
         assert json.loads(undisturbed.ok("results", reference, "-o", "json")) == found
-    table = undisturbed.ok("results", "small", "--storage", undisturbed.storage)
+    picture = undisturbed.folder / "fetched.png"
+    table = undisturbed.ok("results", "small", "--storage", undisturbed.storage, "--picture", picture)
+    assert picture.read_bytes() == Path(found["best"]["grid"]).read_bytes()
     assert "0 (preset)" in table and "gain" in table
     refused = undisturbed.run("results", "smal")
     assert refused.returncode == 2

@@ -202,7 +202,8 @@ def test_data_that_do_not_suit_the_system_are_told(refused, make_shards):
     assert told.endswith("; has: loss/adv_ab, loss/adv_ba, loss/d_a, loss/d_b")
     (told,) = refused(f"data: {{uri: {make_shards(validation=0)}}}\n{CYC}{L1}")
     assert told.startswith(
-        "sweep.yaml: objective.metric: eval/l1 needs validation pictures, and toy has none; has: loss/"
+        "sweep.yaml: objective.metric: eval/l1 needs validation pictures, and toy has none of domain a; "
+        "make or index it again with a larger --validation; has: loss/"
     )
 
 
