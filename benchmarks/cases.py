@@ -1,10 +1,11 @@
-"""The trainings that are timed: system, settings, image and batch, on one fixed batch of noise.
+"""The trainings that are timed: system, settings, image and batch, on one fixed batch of noise; and how one asks for them.
 
 Both sides of a comparison get the same bytes, as uint8, and turn them into floats themselves: a loader hands over bytes.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.measure import Finding, conditions, parser, show
 from trainers import randomness
 from trainers.engine import Engine, Options
 from trainers.settings import effective
@@ -68,3 +70,24 @@ class Case:
 
 CYCLEGAN = Case("cyclegan", {"width": 16, "blocks": 3}, image=64, batch=4)
 PIX2PIX = Case("pix2pix", {"width": 32}, image=64, batch=16)
+CASES = {case.system: case for case in (CYCLEGAN, PIX2PIX)}
+
+
+def main_of(
+    text: str | None, measure: Callable[[str, int, int, float], list[Finding]], rounds: int, block: int
+) -> None:
+    """The command line of a benchmark that times blocks of steps of each system.
+
+    text: its help. measure: (system, rounds, steps in a block, seconds to wait for an idle machine) -> findings.
+    """
+    options = parser(text)
+    options.add_argument("--system", choices=CASES, help="this one only")
+    options.add_argument("--rounds", type=int, default=rounds)
+    options.add_argument("--block", type=int, default=block, help="steps in a block")
+    asked = options.parse_args()
+    where = conditions()
+    findings: list[Finding] = []
+    for system in [asked.system] if asked.system else CASES:
+        print(f"timing {system}", file=sys.stderr)
+        findings += measure(system, asked.rounds, asked.block, asked.wait)
+    show(findings, where, asked.json)

@@ -26,6 +26,7 @@ from rich.table import Table
 T = TypeVar("T")
 
 BUSY = 0.15  # cores taken by others above which a measurement that needs the whole machine judges nothing
+ENOUGH = 5  # quiet rounds to judge from
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,26 @@ class Finding:
         return {**asdict(self), "verdict": self.verdict}
 
 
-def interleave(sides: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
-    """What each side measured in each round. Every round runs each once; the order turns round every other round."""
+@dataclass(frozen=True)
+class Timed:
+    """One block: wall seconds, cores that others kept busy meanwhile, and CPU seconds of this process."""
+
+    seconds: float
+    others: float
+    cpu: float = 0.0
+
+
+def interleave(sides: Mapping[str, Callable[[], T]], rounds: int, wait: float = 0.0) -> dict[str, list[T]]:
+    """What each side measured in each round. Every round runs each once; the order turns round every other round.
+
+    wait: seconds to wait at most, over all rounds, for others to leave the machine alone when a round begins.
+    """
     seconds: dict[str, list[T]] = {name: [] for name in sides}
     for number in range(rounds):
+        if wait > 0:
+            began = time.monotonic()
+            wait_for_quiet(wait)
+            wait -= time.monotonic() - began
         names = list(sides) if number % 2 == 0 else list(sides)[::-1]
         for name in names:
             seconds[name].append(sides[name]())
@@ -91,6 +108,19 @@ def ratio(
     found = [o / u for o, u in zip(over, under, strict=True)]
     low, high = quartiles(found)
     return Finding(name, statistics.median(found), low, high, len(found), target, at_least, note=note, unfit=unfit)
+
+
+def quiet(found: Mapping[str, Sequence[Timed]]) -> tuple[dict[str, list[Timed]], str]:
+    """The blocks of the rounds during which others left the machine alone.
+
+    Where too few rounds are left, all of them are kept, and the second value says why nothing can be judged from them.
+    """
+    rounds = range(len(next(iter(found.values()))))
+    kept = [i for i in rounds if all(blocks[i].others <= BUSY for blocks in found.values())]
+    enough = len(kept) >= min(ENOUGH, len(rounds))
+    reason = "" if enough else f"others left the machine alone in only {len(kept)} of {len(rounds)} rounds"
+    chosen = kept if enough else rounds
+    return {name: [blocks[i] for i in chosen] for name, blocks in found.items()}, reason
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float]:

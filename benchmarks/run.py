@@ -2,8 +2,9 @@
 
     python -m benchmarks.run [NAME ...] [--out build/benchmarks.json] [--shards shards/openmoji] [--json]
 
-Takes about ten minutes on two cores. A missed target is shown, and the exit code stays 0: time is not tested. It is 1 where
-a benchmark fails to run. `memory` needs the shards that `make quickstart` builds, and is passed over without them.
+Takes about twenty minutes on two cores, and leaves out `peers`, which installs other libraries. A missed target is shown,
+and the exit code stays 0: time is not tested. It is 1 where a benchmark fails to run. `memory` needs the shards that
+`make quickstart` builds, and is passed over without them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 from benchmarks.measure import Finding, conditions, parser, show
 
-NAMES = ("cli", "step", "workers", "sweep", "memory")
+NAMES = ("cli", "step", "workers", "sweep", "stream", "coldstart", "wait", "memory")
 
 
 def run(name: str, arguments: Sequence[str]) -> list[dict[str, Any]] | None:

@@ -13,18 +13,16 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-import sys
 import time
 from collections.abc import Callable
 
 import torch
 
-from benchmarks.cases import CYCLEGAN, PIX2PIX, Case
-from benchmarks.measure import Finding, Watch, conditions, interleave, parser, ratio, show, wait_for_quiet
+from benchmarks.cases import CASES, Case, main_of
+from benchmarks.measure import Finding, Watch, interleave, ratio, wait_for_quiet
 from benchmarks.textbook import TEXTBOOK
 
 TARGET = 0.98
-CASES = {case.system: case for case in (CYCLEGAN, PIX2PIX)}
 AGREEING_STEPS = 3
 TOLERANCE = 0.01  # of a loss after those steps: rounding differs, and Adam's first steps magnify it
 
@@ -91,20 +89,5 @@ def measure(system: str, rounds: int, block: int, wait: float) -> list[Finding]:
     ]
 
 
-def main() -> None:
-    """Command line."""
-    options = parser(__doc__)
-    options.add_argument("--system", choices=CASES, help="this one only")
-    options.add_argument("--rounds", type=int, default=20)
-    options.add_argument("--block", type=int, default=2, help="steps in a block")
-    asked = options.parse_args()
-    where = conditions()
-    findings: list[Finding] = []
-    for system in [asked.system] if asked.system else CASES:
-        print(f"timing {system}", file=sys.stderr)
-        findings += measure(system, asked.rounds, asked.block, asked.wait)
-    show(findings, where, asked.json)
-
-
 if __name__ == "__main__":
-    main()
+    main_of(__doc__, measure, rounds=20, block=2)

@@ -71,7 +71,7 @@ class Trials:
             hyper=dataclasses.asdict(kind.Hyper(width=16, critic_width=16)),
             weights=weights,
             balance=dataclasses.asdict(Balance()),
-            data=Data(manifest.uri, manifest.sha256, 64, 4, 1, True, 72 / 64, 256_000_000),
+            data=Data(manifest.uri, manifest.sha256, 64, 4, 1, True, 72 / 64),
             steps=self.steps,
             every=Every(report=max(1, self.steps // 10), evaluate=max(1, self.steps // 2), checkpoint=self.steps),
             workers=1,
@@ -155,7 +155,7 @@ def make_job(trials: Trials, count: int, cores: int) -> Job:
 
 def measure(count: int, seconds: float, wait: float, cores: int) -> list[Finding]:
     """Build the shards, find the ideal around the sweep, run the sweep."""
-    from data_shards.openmoji import build_openmoji
+    from data_shards.build.openmoji import build_openmoji
 
     with tempfile.TemporaryDirectory(prefix="i2i-bench-") as name:
         folder = Path(name)

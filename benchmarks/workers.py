@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,13 +19,12 @@ from multiprocessing.connection import Connection
 import torch
 import torch.distributed as dist
 
-from benchmarks.cases import CYCLEGAN, PIX2PIX, Case
+from benchmarks.cases import CASES, Case, main_of
 from benchmarks.group import Group
-from benchmarks.measure import BUSY, Finding, Watch, conditions, interleave, parser, ratio, show, wait_for_quiet
+from benchmarks.measure import Finding, Timed, Watch, interleave, quiet, ratio, wait_for_quiet
 from trainers.tree import Tree
 
 TARGET = 1.8
-CASES = {case.system: case for case in (CYCLEGAN, PIX2PIX)}
 WARM_UP = 3  # steps
 
 
@@ -55,13 +53,13 @@ def groups_of(case: Case, folder: str) -> dict[str, Group]:
     }
 
 
-def side(group: Group, steps: int) -> Callable[[], tuple[float, float]]:
-    """A block of steps: (wall seconds, cores that others kept busy meanwhile)."""
+def side(group: Group, steps: int) -> Callable[[], Timed]:
+    """A block of steps."""
 
-    def run() -> tuple[float, float]:
+    def run() -> Timed:
         watch, began = Watch(), time.perf_counter()
         group.ask([steps, steps])
-        return time.perf_counter() - began, watch.others()
+        return Timed(time.perf_counter() - began, watch.others())
 
     return run
 
@@ -76,15 +74,12 @@ def measure(system: str, rounds: int, block: int, wait: float) -> list[Finding]:
         found = interleave({name: side(group, block) for name, group in groups.items()}, rounds)
         for group in groups.values():
             group.close()
-    quiet = [i for i in range(rounds) if all(blocks[i][1] <= BUSY for blocks in found.values())]
-    enough = len(quiet) >= max(1, rounds // 2)
-    kept = quiet if enough else list(range(rounds))
-    seconds = {name: [blocks[i][0] for i in kept] for name, blocks in found.items()}
-    others = {name: statistics.median(blocks[i][1] for i in kept) for name, blocks in found.items()}
+    kept, reason = quiet(found)
+    seconds = {name: [block.seconds for block in blocks] for name, blocks in kept.items()}
+    others = {name: statistics.median(block.others for block in blocks) for name, blocks in kept.items()}
     each = ", ".join(f"{name} {1000 * statistics.median(s) / block:.1f} ms" for name, s in seconds.items())
     busy = ", ".join(f"{share:.2f} during {name}" for name, share in others.items())
     note = f"a step: {each}; cores that others kept busy: {before:.2f} before, {busy}"
-    reason = "" if enough else f"others left the machine alone in only {len(quiet)} of {rounds} rounds"
     one, name = seconds["one"], f"workers {system}"
     return [
         ratio(name, one, seconds["two"], target=TARGET, at_least=True, note=note, unfit=reason),
@@ -92,20 +87,5 @@ def measure(system: str, rounds: int, block: int, wait: float) -> list[Finding]:
     ]
 
 
-def main() -> None:
-    """Command line."""
-    options = parser(__doc__)
-    options.add_argument("--system", choices=CASES, help="this one only")
-    options.add_argument("--rounds", type=int, default=12)
-    options.add_argument("--block", type=int, default=4, help="steps in a block")
-    asked = options.parse_args()
-    where = conditions()
-    findings: list[Finding] = []
-    for system in [asked.system] if asked.system else CASES:
-        print(f"timing {system}", file=sys.stderr)
-        findings += measure(system, asked.rounds, asked.block, asked.wait)
-    show(findings, where, asked.json)
-
-
 if __name__ == "__main__":
-    main()
+    main_of(__doc__, measure, rounds=12, block=4)

@@ -22,10 +22,15 @@ class View:
     left: int
     mirror: bool
 
-    def apply(self, picture: Picture, image: int) -> Picture:
-        """[load, load, C] -> [image, image, C], a view of the same memory. Both sides of a pair get the same View."""
+    def show(self, picture: Picture, out: Picture) -> None:
+        """[load, load, C] -> `out` [image, image, C]. Both sides of a pair get the same View."""
+        image = len(out)
         crop = picture[self.top : self.top + image, self.left : self.left + image]
-        return crop[:, ::-1] if self.mirror else crop
+        if not self.mirror:
+            out[...] = crop
+            return
+        for channel in range(out.shape[2]):  # numpy reverses pixels of three bytes at a quarter of this speed
+            out[:, :, channel] = crop[:, ::-1, channel]
 
 
 @dataclass(frozen=True)

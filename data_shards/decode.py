@@ -6,6 +6,7 @@ slower than JPEG, which is why decoded pictures are kept in memory as long as th
 """
 
 import io
+import re
 import struct
 import warnings
 import zlib
@@ -16,10 +17,13 @@ from typing import IO
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 MOST_PIXELS = 89_478_485  # of one picture, Pillow's own bound: a file of a few bytes can claim to hold far more
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "PPM", "TIFF", "GIF")  # Pillow gives others to programs, such as Ghostscript
 _JPEG = b"\xff\xd8\xff"
+_DEEP = ("I", "F")  # modes; I;16 and its kin too: cut to 8 bits they would be white all over
+_DEEP_FILE = re.compile(r";16[BLN]")  # in Pillow's name for the layout of a file; a BMP of BGR;16 has 5 or 6 a channel
 # Pillow only warns of up to twice as many, and goes on. An error at once, because a filter that is set and taken back
 # around each picture would not be safe with threads.
 warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -61,9 +65,10 @@ def _jpeg(data: bytes, colours: str, out: NDArray[np.uint8] | None) -> NDArray[n
 
 @contextmanager
 def opened(file: IO[bytes]) -> Iterator[Image.Image]:
-    """Pillow's picture of `file`. What is damaged or too large raises OSError or ValueError with a short reason."""
+    """Pillow's picture of `file`. What is damaged, too large or of none of FORMATS raises OSError or ValueError with a
+    short reason."""
     try:
-        with Image.open(file) as picture:
+        with Image.open(file, formats=FORMATS) as picture:
             _check_size(*picture.size)
             yield picture
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -72,6 +77,20 @@ def opened(file: IO[bytes]) -> Iterator[Image.Image]:
         raise ValueError("not a picture of a known kind, or damaged") from None
     except (SyntaxError, EOFError, IndexError, struct.error, zlib.error) as failure:  # of Pillow's parsers
         raise ValueError(str(failure) or "damaged") from failure
+
+
+def is_deep(picture: Image.Image) -> bool:
+    """Whether the file has more than 8 bits a channel. To be asked before the pixels are loaded: in colour, Pillow's
+    picture does not show it, as it is cut to 8 bits on the way."""
+    if picture.mode.partition(";")[0] in _DEEP:
+        return True
+    for *_, layout in picture.tile if isinstance(picture, ImageFile.ImageFile) else ():
+        first, *others = layout if isinstance(layout, tuple) else (layout,)
+        if isinstance(first, str) and _DEEP_FILE.search(first):
+            return True
+        if picture.format == "PPM" and any(isinstance(most, int) and most > 255 for most in others):
+            return True
+    return False
 
 
 def _check_size(width: int, height: int) -> None:

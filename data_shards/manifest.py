@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["FILE", "Domain", "Head", "Manifest", "Row", "Shard", "manifest_bytes"]
 
 # What pyarrow, JSON and the lines here raise for bytes that no manifest consists of.
-_DAMAGE = (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, OverflowError, MemoryError)
+_DAMAGE = (
+    ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, OverflowError, MemoryError, RecursionError
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class Manifest:
             return read_etags(self._beside.read(ETAGS), self.sha256, self.store.uri)
         except FileNotFoundError:
             return {}
-        except (ValueError, TypeError, KeyError, AttributeError) as broken:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as broken:
             path = join(self.uri, ETAGS)
             raise DataError(f"{path} is damaged; delete it: it only helps to notice changed shards early") from broken
 
@@ -210,7 +212,10 @@ class Manifest:
     @cached_property
     def _order(self) -> "_Order":
         """Made when first asked for: what only wants the data set's numbers need not wait for it."""
+        from pyarrow import default_memory_pool
+
         order = _Order.of(self._keys, self._domain_codes, len(self._domain_names))
+        default_memory_pool().release_unused()  # 90 MB for a million rows
         if len(order.twice):
             row = self.row_at(int(order.twice[0]))
             raise DataError(

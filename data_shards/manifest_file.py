@@ -1,9 +1,11 @@
 """The bytes of a manifest: what stands in the file, how it is written, and how what was read is checked.
 
 The surprise is what is left out: a field that a data set does not use is not written at all, so that the manifests of
-data sets that never needed it keep their bytes, and with them their identity.
+data sets that never needed it keep their bytes, and with them their identity. Parquet has checksums of the rows only;
+the head brings its own.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -24,6 +26,7 @@ ETAGS = "etags.json"  # beside the manifest, not in it: the same data set in ano
 FORMAT = 1  # raised when an old reader would misread a new file
 FORMAT_ELSEWHERE = 2  # of a manifest whose shards lie elsewhere: a reader that does not know `home` would miss them
 _HEAD = b"i2i-shards"  # the Parquet metadata key that holds the head as JSON
+_CHECK = "check"  # the head's key of its own checksum; files of earlier versions have none
 _CODED = ("shard", "domain", "class", "split")  # columns of few values, kept as codes from the file to the training
 _OPTIONAL = ("class", "text")
 _BATCH = 1 << 16  # rows that are Python objects at one time while a manifest is written
@@ -81,7 +84,7 @@ def manifest_bytes(head: Head, rows: Iterable[Row]) -> bytes:
 
     types = _columns()
     columns = {"cls" if name == "class" else name: type_ for name, type_ in types.items()}
-    schema = pa.schema(list(types.items()), metadata={_HEAD: json.dumps(head.record(), sort_keys=True)})
+    schema = pa.schema(list(types.items()), metadata={_HEAD: _json(_with_check(head.record()))})
     batches = []
     waiting = iter(rows)
     while listed := list(islice(waiting, _BATCH)):
@@ -139,7 +142,7 @@ def etags_bytes(manifest: str, home: str, etags: Mapping[str, str]) -> bytes:
 def read_etags(data: bytes, manifest: str, home: str) -> dict[str, str]:
     """What `etags_bytes` wrote; empty where it is about another manifest or another place: a copy has other ETags.
 
-    ValueError, TypeError, KeyError or AttributeError where the bytes are damaged.
+    ValueError, TypeError, KeyError, AttributeError or RecursionError where the bytes are damaged.
     """
     told = json.loads(data)
     if told["format"] != 1 or (told["manifest"], told["store"]) != (manifest, place_of(home)):
@@ -182,6 +185,8 @@ def _read_head(uri: str, metadata: Mapping[bytes, bytes]) -> Head:
             f"{join(uri, FILE)} has format {head['format']}, this version reads up to {FORMAT_ELSEWHERE}; "
             "use the newer i2i-cluster that made it"
         )
+    if _CHECK in head and head != _with_check(head):
+        raise ValueError("a damaged head")
     return Head(
         name=_text(head["name"]),
         shapes={name: _shape(shape) for name, shape in head["shapes"].items()},
@@ -193,6 +198,16 @@ def _read_head(uri: str, metadata: Mapping[bytes, bytes]) -> Head:
         home=_text(head.get("home", "")),
         labels={name: tuple(map(_text, names)) for name, names in head.get("labels", {}).items()},
     )
+
+
+def _with_check(head: Mapping[str, Any]) -> dict[str, Any]:
+    """The head's JSON object with the hex sha256 of all its other keys."""
+    told = {name: value for name, value in head.items() if name != _CHECK}
+    return {**told, _CHECK: hashlib.sha256(_json(told).encode()).hexdigest()}
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def _text(value: object) -> str:

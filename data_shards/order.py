@@ -9,10 +9,11 @@ shuffle: numpy guarantees the former across its versions only.
 
 import hashlib
 import math
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
@@ -128,7 +129,7 @@ class Order:
     def _window_at(self, epoch: int, lane: int, position: int) -> _Window:
         within = position - self._before(epoch * self.size, lane)
         starts = self._epochs[epoch].window_starts(lane)
-        return self._windows[epoch, lane, int(np.searchsorted(starts, within, side="right")) - 1]
+        return self._windows[epoch, lane, bisect_right(starts, within) - 1]
 
     def _before(self, slot: int, lane: int) -> int:
         """How many of the slots below `slot` are the lane's: an epoch ends in the middle of a batch, as it comes."""
@@ -170,6 +171,7 @@ class _Epoch:
         self._cuts = np.concatenate([[0], np.cumsum(counts)])
         self._shuffle_what_is_cut(address)
         self._lanes: dict[int, list[list[tuple[int, int, int]]]] = {}
+        self._window_starts: dict[int, list[int]] = {}
 
     def windows(self, lane: int) -> list[list[tuple[int, int, int]]]:
         """The lane's segments, grouped into windows of about equally many shards."""
@@ -197,11 +199,10 @@ class _Epoch:
 
     def window_starts(self, lane: int) -> list[int]:
         """The position of each window's first sample in the lane's part of this epoch."""
-        starts, total = [], 0
-        for segments in self.windows(lane):
-            starts.append(total)
-            total += sum(size for _, _, size in segments)
-        return starts
+        if lane not in self._window_starts:  # asked for at every draw
+            sizes = [sum(size for _, _, size in segments) for segments in self.windows(lane)]
+            self._window_starts[lane] = list(accumulate(sizes, initial=0))[:-1]
+        return self._window_starts[lane]
 
 
 class _Kept(Generic[_K, _V]):

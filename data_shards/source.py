@@ -67,7 +67,9 @@ def make_source(
     order = Order(seed, name, shards[domains[0]], lanes, share, members)
     homes: dict[int, tuple[int, ...]] = {}
     companions: dict[int, tuple[int, ...]] = {}
-    for column in np.unique(np.stack([shards[domain] for domain in domains]), axis=1).T.tolist():
+    together = np.stack([shards[domain] for domain in domains])
+    flat = np.ravel_multi_index(tuple(together), (len(manifest.shard_names),) * len(domains))  # unique by axis is slow
+    for column in together[:, np.unique(flat, return_index=True)[1]].T.tolist():
         for shard in column:
             companions[column[0]] = tuple(dict.fromkeys([*companions.get(column[0], ()), shard]))
             homes[shard] = tuple(dict.fromkeys([*homes.get(shard, ()), column[0]]))

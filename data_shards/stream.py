@@ -166,7 +166,7 @@ class Stream:
                     shown = self._first_good(source, others, session, room or target)
                 for domain, picture in shown.items():
                     if views:
-                        target[domain][...] = views[slot].apply(picture, self._image)
+                        views[slot].show(picture, target[domain])
                     elif picture is not target[domain]:
                         target[domain][...] = picture
         return batch

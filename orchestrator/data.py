@@ -13,6 +13,7 @@ from data_shards.errors import DataError, Unreachable
 from data_shards.manifest import Manifest
 from data_shards.split import VALIDATION
 from orchestrator.errors import Refusal, show
+from orchestrator.quantities import size_text
 from trainers.errors import SettingError
 from trainers.system import System
 
@@ -25,7 +26,8 @@ class DataFacts:
 
     `sha256`: of the manifest, or of the listing of the shards. `stored`: domain -> (channels, height, width) as kept in
     the shards. `train`: source -> samples, where a pair is one sample. `validation`: domain -> pictures. `truth`: every
-    validation picture has its counterpart. `notes`: what the user should know, a line each.
+    validation picture has its counterpart. `largest_cached`: bytes of the largest shard that goes through the node's
+    cache; 0 where shards are read in place. `notes`: what the user should know, a line each.
     """
 
     uri: str
@@ -35,6 +37,7 @@ class DataFacts:
     train: Mapping[str, int | None]
     validation: Mapping[str, int | None]
     truth: bool
+    largest_cached: int = 0
     notes: tuple[str, ...] = ()
 
     def shapes(self, image: int) -> Shapes:
@@ -83,6 +86,9 @@ def read_data(uri: str, system: type[System], limit: Mapping[str, int]) -> DataF
         train=train,
         validation={name: domain.validation for name, domain in domains.items()},
         truth=len(held) > 1 and bool(held[0]) and all(side == held[0] for side in held),
+        largest_cached=max((shard.bytes for shard in manifest.shards.values()), default=0)
+        if manifest.store.remote
+        else 0,
     )
 
 
@@ -94,6 +100,14 @@ def check_counts(data: DataFacts, system: type[System], limit: Mapping[str, int]
             problem = f"a batch of {batch} is more than the {count} training samples of {source} in {data.name}"
             hint = f"a batch of at most {count}, or data.limit.{domains[0]}: {count} to train on so few on purpose"
             raise Refusal(f"{problem}; give {hint}", path="data.batch", value=batch)
+
+
+def check_cache(data: DataFacts, limit: int) -> None:
+    """Refusal where the node's cache of `limit` bytes cannot hold the largest shard that has to go through it."""
+    if limit < data.largest_cached:
+        needed = size_text(data.largest_cached)
+        problem = f"{size_text(limit)} cannot hold one shard of {data.name}, which takes {needed}"
+        raise Refusal(f"{problem}; give many times that", path="data.cache.limit", value=size_text(limit))
 
 
 def _count(manifest: Manifest, domains: tuple[str, ...], limit: Mapping[str, int]) -> int:

@@ -15,7 +15,9 @@ class Output(StrEnum):
     json = "json"
 
 
-SweepName = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's name, id or folder, or its address, s3://.../ID.")]
+SweepName = Annotated[
+    str, typer.Argument(metavar="SWEEP", help="A sweep's name, id or folder, or its address, s3://.../ID.")
+]
 StorageOption = Annotated[
     str, typer.Option("--storage", help="Where to look for sweeps: a folder or an s3:// address.")
 ]

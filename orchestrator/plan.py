@@ -13,7 +13,7 @@ from typing import Any
 
 from cluster.run import Data, Every, Run
 from data_shards.address import join
-from orchestrator.data import DataFacts, check_counts, check_shapes, read_data
+from orchestrator.data import DataFacts, check_cache, check_counts, check_shapes, read_data
 from orchestrator.errors import Refusal, nearest, refuse, show
 from orchestrator.identity import identity_of, sweep_id
 from orchestrator.objective import Objective, find_objective
@@ -164,6 +164,7 @@ def _checked_plan(sweep: Sweep, file: str, system: type[System], data: DataFacts
     base, axes = preset(system, sweep), canonical_axes(system, sweep)
     hyper = system.Hyper(**base.hyper)
     shapes = data.shapes(sweep.data.image)
+    check_cache(data, sweep.data.cache.limit)
     check_counts(data, system, sweep.data.limit, sizes.batch)
     check_shapes(system, shapes, hyper, searched=False)
     objective = find_objective(system, sweep, axes, data, hyper)

@@ -26,6 +26,7 @@ from orchestrator.sweep_errors import refusals
 from orchestrator.values import (
     BatchOrAuto,
     Bytes,
+    CacheFolder,
     CountOrAuto,
     Cpus,
     GpusOrAuto,
@@ -75,7 +76,7 @@ class Augment(Part):
 class Cache(Part):
     """What is kept of the data where it is used; nothing here acts on a result."""
 
-    folder: str = Field(
+    folder: CacheFolder = Field(
         default="",
         description="Folder on each node for shards that come over the network; empty: $I2I_CACHE_DIR, or "
         "i2i-cluster in the user's cache folder.",

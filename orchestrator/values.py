@@ -98,6 +98,12 @@ def _storage(value: object) -> str:
     return value
 
 
+def _cache_folder(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"must be a folder, not {show(value)}")
+    return str(local_folder(value)) if value else ""
+
+
 def _written(read: Read, schema: Any) -> PlainValidator:
     return PlainValidator(read, json_schema_input_type=schema)
 
@@ -140,6 +146,7 @@ Bytes = Annotated[int, _written(quantities.read_size, _SizeText)]
 Seed = Annotated[int, _written(_seed, Annotated[int, Field(ge=0, le=LARGEST_SEED)])]
 Weight = Annotated[float, _written(_weight, Annotated[float, Field(ge=0)])]
 Setting = Annotated[Scalar | None, _written(_setting, bool | int | float | str | None)]
+CacheFolder = Annotated[str, _written(_cache_folder, str)]
 Storage = Annotated[str, _written(_storage, str)]
 Share = Annotated[float, _written(_at_least(0, above=True, maximum=1), Annotated[float, Field(gt=0, le=1)])]
 PartShare = Annotated[float, _written(_at_least(0, maximum=1), Annotated[float, Field(ge=0, le=1)])]

@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image, ImageOps
 
-from data_shards.decode import decode, opened
+from data_shards.decode import decode, is_deep, opened
 
 Progress = Callable[[int, int], None]  # (done, total) pictures
 _T = TypeVar("_T")
@@ -47,8 +47,9 @@ def encode(image: Image.Image) -> Picture:
 def keep(data: bytes, channels: int) -> Picture:
     """A picture file at its own size: the same bytes where a reader can show them as they are, else a PNG of it."""
     with opened(io.BytesIO(data)) as file:
+        deep = is_deep(file)  # before getexif, which loads a PNG
         plain = file.mode == ("L" if channels == 1 else "RGB") and file.getexif().get(_ORIENTATION, 1) == 1
-        if plain and file.format in _SUFFIXES and _readable(data):
+        if plain and not deep and file.format in _SUFFIXES and _readable(data):
             return _picture(data, _SUFFIXES[file.format], file)
         return encode(upright(file, channels))
 

@@ -84,22 +84,24 @@ def build(
     samples: called with a list to add notes to. validation: the share held back, in [0, 1), where samples name no
     side. labels: what the grey levels of a domain mean, see `Head`. upload: told (done, total) shards on their way to
     an object store. Raises DataError where `out` holds something else. A build that fails or is killed leaves nothing
-    in a folder; in an object store it leaves no manifest, and the next one finishes it.
+    in a folder; in an object store it leaves no manifest, and the next one finishes it. Of two builds of one place in
+    an object store at once, one at most succeeds, or both where they make the same.
     """
     check_validation(validation)
     store = open_store(out)
     there = _existing(store, recipe)
     if there is not None:
         if store.remote:
-            finish(store)
+            finish(there)
         return BuildReport(**vars(describe(there)), up_to_date=True)
     if store.remote:
         with scratch_folder() as scratch:
             _make(scratch / "shards", recipe, samples, validation, labels or {})
-            publish(Manifest.open(str(scratch / "shards")), store, upload)
+            new = publish(Manifest.open(str(scratch / "shards")), store, upload)
     else:
         _make(local_folder(out), recipe, samples, validation, labels or {})
-    return BuildReport(**vars(describe(Manifest.open(out))))
+        new = True
+    return BuildReport(**vars(describe(Manifest.open(out))), up_to_date=not new)
 
 
 def _make(

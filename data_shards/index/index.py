@@ -35,7 +35,7 @@ class IndexRequest:
     domains: patterns as `DomainPattern.read` takes them; none where extensions like `a.png` tell. validation: the share
     held back, in [0, 1), where no shard's name tells. name: "" for that in the manifest that is there, else the last
     part of the address. prefix_keys: put the shard's name before every key. paired: where the shards' names tell the
-    domains, equal keys are pairs. strict: refuse files that claim to be pictures and are none, instead of noting them.
+    domains, equal keys are pairs. strict: refuse files that claim to be pictures and are none or links, instead of noting them.
     """
 
     uri: str

@@ -17,6 +17,7 @@ from data_shards.split import TRAIN, VALIDATION, one_sided, shared_with_validati
 
 _SILENT = Label()
 _SHOWN = 3  # how many files a note or an error lists
+_LINKS_TO_FILES = "tar --dereference --hard-dereference writes files in their place"
 
 
 class _Picture(NamedTuple):
@@ -46,11 +47,12 @@ class IndexRows:
         self._places: dict[str, dict[str, str]] = {}  # domain -> key -> shard
         self._shapes: dict[str, set[tuple[int, int, int]]] = {}  # by domain
         self._unreadable: list[str] = []
+        self._links: list[str] = []
         self._unmatched: Counter[str] = Counter()
 
     def add(self, index: ShardIndex) -> None:
         """Take one shard. DataError where it holds no pictures, a key twice, or pictures whose domain nobody can tell;
-        where `strict`, also for a file that claims to be a picture and is none."""
+        where `strict`, also for a file that claims to be a picture and is none or a link."""
         self._check(index)
         self.shards[index.name] = index.shard
         for found in index.pictures:
@@ -119,8 +121,11 @@ class IndexRows:
         shard = f"{self._where}: {index.name}"
         if self._strict and index.unreadable:
             raise DataError(f"{shard}: {index.unreadable[0]} cannot be read as a picture")
+        if index.links and (self._strict or not (index.pictures or index.unreadable)):
+            raise DataError(f"{shard}: {index.links[0]} is a link, which holds no picture; {_LINKS_TO_FILES}")
         if index.pictures:
             self._unreadable += [f"{index.name}: {file}" for file in index.unreadable]
+            self._links += [f"{index.name}: {file}" for file in index.links]
         elif index.unreadable:
             raise DataError(f"{shard}: none of its pictures can be read; the first is {index.unreadable[0]}")
         else:
@@ -131,6 +136,8 @@ class IndexRows:
         notes = []
         if self._unreadable:
             notes.append(f"left out, as they are no pictures that can be read: {_some(self._unreadable)}")
+        if self._links:
+            notes.append(f"left out, as they are links, which hold no picture: {_some(self._links)}; {_LINKS_TO_FILES}")
         if self._unmatched:
             counts = ", ".join(f"{count:,} {extension}" for extension, count in sorted(self._unmatched.items()))
             notes.append(f"left out, as no --domain pattern fits: {counts}")

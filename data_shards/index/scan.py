@@ -3,7 +3,7 @@
 A tar has no table of contents, so its headers have to be walked once; a manifest then makes the walk needless. Read
 here are the headers that almost every tar consists of, with the long names of PAX and of GNU tar; other kinds are left
 to tarfile, which knows them all. The surprise is why not everything is: tarfile takes a damaged header in the middle
-for the end of the tar and says nothing.
+for the end of the tar and says nothing. A header of zeros is the end, so what follows it is looked at too.
 """
 
 import os
@@ -19,9 +19,14 @@ from data_shards.errors import DataError
 BLOCK = tarfile.BLOCKSIZE
 _EMPTY = bytes(BLOCK)
 _FILES = (b"0", b"\0", b"7")
-_WITHOUT_CONTENT = (b"1", b"2", b"3", b"4", b"5", b"6")  # links, devices, folders
+_LINKS = (b"1", b"2")
+_WITHOUT_CONTENT = (*_LINKS, b"3", b"4", b"5", b"6")  # devices, folders
+MOST_ZEROS = 2 * tarfile.RECORDSIZE  # at the end, where tar fills up to a multiple of 10,240: twice as many
+_CHUNK = 1 << 20
 _LONGEST = 1 << 20  # bytes of a PAX record or a GNU long name: a name is far shorter
 _CHECKSUM = re.compile(rb" *([0-7]+)[ \0]*")
+_OCTAL = re.compile(rb"[ \0]*([0-7]*)[ \0]*")
+_DECIMAL = re.compile(r"[0-9]{1,30}", re.ASCII)
 _UNPACK = {b"\x1f\x8b": "gunzip", b"BZh": "bunzip2", b"\xfd7zXZ": "unxz", b"\x28\xb5\x2f\xfd": "unzstd"}
 
 
@@ -34,11 +39,12 @@ class Member(NamedTuple):
 
 
 class DamagedHeader(DataError):
-    """Where a header should be in a tar, at the byte `place`, there is none."""
+    """Where a header should be in a tar, at the byte `place`, there is none. what: the rest of the sentence, where more
+    is known."""
 
-    def __init__(self, told: str, place: int) -> None:
-        what = f"damaged at byte {place:,}: no tar header is there; copy it again" if place else "no tar"
-        super().__init__(f"{told} is {what}")
+    def __init__(self, told: str, place: int, what: str = "") -> None:
+        known = f"damaged at byte {place:,}: no tar header is there; copy it again" if place else "no tar"
+        super().__init__(f"{told} is {what or known}")
         self.place = place
 
 
@@ -46,12 +52,14 @@ class _Strange(Exception):
     """A header of a kind that only tarfile knows."""
 
 
-def scan(path: Path, told: str) -> list[Member]:
+def scan(path: Path, told: str, links: list[str] | None = None) -> list[Member]:
     """The files in the tar at `path`, in their order; `told` is what errors call it. Links and folders are passed over.
 
-    Raises DataError for what is no tar, is damaged or cut off (naming the byte), and for compressed and sparse tars:
-    their files do not lie anywhere in one piece.
+    links: takes the names of hard and symbolic links. Raises DataError for what is no tar, is damaged, cut off or
+    followed by something (naming the byte), and for compressed and sparse tars: their files do not lie anywhere in one
+    piece.
     """
+    links = [] if links is None else links
     with path.open("rb") as file:
         handle = file.fileno()
         start = os.pread(handle, 8, 0)
@@ -59,19 +67,22 @@ def scan(path: Path, told: str) -> list[Member]:
             if start.startswith(magic):
                 raise DataError(f"{told} is compressed: single samples cannot be read from it; unpack it with {tool}")
         try:
-            return list(_members(handle, os.fstat(handle).st_size, told))
+            return list(_members(handle, os.fstat(handle).st_size, told, links))
         except _Strange:
-            return _by_tarfile(path, told)
+            links.clear()
+            return _by_tarfile(path, told, links)
 
 
-def _members(handle: int, end: int, told: str) -> Iterator[Member]:
+def _members(handle: int, end: int, told: str, links: list[str]) -> Iterator[Member]:
     place = 0
     said: dict[str, str] = {}  # by PAX and GNU headers, about the file that follows them
     while (header := _header(handle, place, end, told)) != _EMPTY:
         kind, data = header[156:157], place + BLOCK
         size = _number(header[124:136], told, place)
-        if "size" in said:
-            size = int(said["size"]) if said["size"].isdecimal() else 0
+        if said.get("size"):
+            if not _DECIMAL.fullmatch(said["size"]):
+                raise _no_size(told, place, said["size"])
+            size = int(said["size"])
         name = said.get("path") or _name(header)
         if kind in _WITHOUT_CONTENT:
             size = 0  # whatever the header says
@@ -83,9 +94,34 @@ def _members(handle: int, end: int, told: str) -> Iterator[Member]:
             continue
         if kind in _FILES and not name.endswith("/"):  # with a slash, a folder of the oldest tars
             yield Member(name, data, size)
+        elif kind in _LINKS:
+            links.append(name)
         elif kind not in _WITHOUT_CONTENT and kind not in _FILES:
             raise _Strange
         said = {}
+    _check_end(handle, place, end, told)
+
+
+def _check_end(handle: int, place: int, end: int, told: str) -> None:
+    """DataError unless the zeros at `place` are the end of a tar: two blocks or more, nothing after them, and no more of
+    them than tar writes."""
+    after = place
+    while chunk := os.pread(handle, _CHUNK, after):
+        rest = chunk.lstrip(b"\0")
+        after += len(chunk) - len(rest)
+        if rest:
+            raise DataError(
+                f"{told} is damaged, or several tars joined, at byte {place:,}: zeros that end a tar are there, and more "
+                f"follows at byte {after:,}; write it again"
+            )
+    if end - place < 2 * BLOCK:
+        lacks = f"append {2 * BLOCK - (end - place):,} zero bytes if nothing is missing"
+        raise _cut_off(told, end, f"with less than the 1,024 zeros that end a tar ({lacks})")
+    if end - place > MOST_ZEROS:
+        raise DataError(
+            f"{told} may be cut short: from byte {place:,} on it holds nothing but {end - place:,} zeros, as a download "
+            f"does that was not finished (at most {MOST_ZEROS:,} can end a tar here); copy it again"
+        )
 
 
 def _header(handle: int, place: int, end: int, told: str) -> bytes:
@@ -148,21 +184,36 @@ def _decoded(name: bytes) -> str:
 
 
 def _number(field: bytes, told: str, place: int) -> int:
-    """A number of a header: octal digits, or bytes with the first bit set where those would not hold it."""
+    """A number of a header: octal digits, or bytes with the first bit set where those would not hold it. It is never
+    negative: a size that leads back would be walked for ever."""
     if field[0] == 0x80:
         return int.from_bytes(field[1:], "big")
-    try:
-        return int(field.strip(b" \0") or b"0", 8)
-    except ValueError:
-        raise DamagedHeader(told, place) from None
+    if not (match := _OCTAL.fullmatch(field)):
+        raise _no_size(told, place, field.strip(b" \0").decode("latin-1"))
+    return int(match[1] or b"0", 8)
 
 
-def _by_tarfile(path: Path, told: str) -> list[Member]:
+def _no_size(told: str, place: int, size: str) -> DamagedHeader:
+    return DamagedHeader(
+        told, place, f"damaged at byte {place:,}: the tar header there gives the size {size!r}; copy it again"
+    )
+
+
+def _by_tarfile(path: Path, told: str, links: list[str]) -> list[Member]:
     """The same as `scan`, for a tar with headers of rare kinds."""
     try:
-        with tarfile.open(path, "r:", errors="backslashreplace") as tar:
-            found = tar.getmembers()
+        with path.open("rb") as file, tarfile.open(path, "r:", errors="backslashreplace") as tar:
+            found = []
+            for member in tar:  # each is looked at before tarfile follows its size
+                if not member.issparse():
+                    place = member.offset_data - BLOCK
+                    _number(os.pread(file.fileno(), BLOCK, place)[124:136], told, place)
+                if member.size < 0:  # by a PAX header
+                    raise _no_size(told, member.offset, str(member.size))
+                found.append(member)
             rest, end = tar.offset, path.stat().st_size
+    except DamagedHeader:
+        raise
     except (tarfile.TarError, ValueError, OSError) as error:
         raise DataError(f"{told} is no tar that can be read: {error}") from error
     with path.open("rb") as file:
@@ -170,6 +221,8 @@ def _by_tarfile(path: Path, told: str) -> list[Member]:
             raise (
                 _cut_off(told, end, "without the zeros that end a tar") if rest >= end else DamagedHeader(told, rest)
             )
+        _check_end(file.fileno(), rest, end, told)
+    links += [member.name for member in found if member.islnk() or member.issym()]
     sparse = next((member.name for member in found if member.issparse()), None)
     if sparse is not None:
         raise DataError(f"{told}: {sparse} is stored sparse, in pieces; make the tar again without --sparse")

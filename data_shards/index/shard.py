@@ -16,14 +16,13 @@ from typing import NamedTuple
 import google_crc32c
 import simplejpeg
 
-from data_shards.decode import MOST_PIXELS, opened
+from data_shards.decode import MOST_PIXELS, is_deep, opened
 from data_shards.index.names import is_picture, key_and_extension
 from data_shards.index.scan import Member, scan
 from data_shards.manifest import Shard
 
 _JPEG = b"\xff\xd8\xff"
 _GREY = ("1", "L", "LA")
-_DEEP = ("I", "F")  # and I;16, and its kin: cut to 8 bits they would be white all over
 _LABELS = ("cls", "txt", "json")
 _LONGEST_LABEL = 1 << 20  # bytes; a longer file is data of its own
 _NAMES = {"cls": ("class", "cls", "label"), "txt": ("text", "caption", "txt")}  # in a sample's .json
@@ -53,6 +52,7 @@ class ShardIndex:
     """All that one shard holds.
 
     extensions: of all its files. unreadable: "name (reason)" of each that claims to be a picture and is none.
+    links: names of hard and symbolic links that claim to be pictures.
     """
 
     name: str
@@ -61,6 +61,7 @@ class ShardIndex:
     labels: dict[str, Label] = field(default_factory=dict)
     extensions: set[str] = field(default_factory=set)
     unreadable: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
 
 
 def index_shard(path: Path, name: str, told: str) -> ShardIndex:
@@ -68,7 +69,8 @@ def index_shard(path: Path, name: str, told: str) -> ShardIndex:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         index = ShardIndex(name, Shard(os.fstat(file.fileno()).st_size, digest))
-        for member, key, extension in _named(scan(path, told)):
+        links: list[str] = []
+        for member, key, extension in _named(scan(path, told, links)):
             index.extensions.add(extension)
             if is_picture(extension):
                 data = os.pread(file.fileno(), member.size, member.offset)
@@ -83,6 +85,7 @@ def index_shard(path: Path, name: str, told: str) -> ShardIndex:
             elif extension in _LABELS and member.size <= _LONGEST_LABEL:
                 label = _label(extension, os.pread(file.fileno(), member.size, member.offset))
                 index.labels[key] = _merged(index.labels.get(key), label, extension)
+        index.links.extend(name for name in links if (named := key_and_extension(name)) and is_picture(named[1]))
     return index
 
 
@@ -101,8 +104,8 @@ def shape_of(data: bytes) -> tuple[int, int, int]:
             raise ValueError(f"more than {MOST_PIXELS:,} pixels")
         return 1 if colours == "Gray" else 3, width, height
     with opened(io.BytesIO(data)) as picture:
-        if picture.mode.partition(";")[0] in _DEEP:
-            raise ValueError("more than 8 bits a pixel; `shards build folder` brings such pictures to 8")
+        if is_deep(picture):
+            raise ValueError("more than 8 bits a channel; `shards build folder` brings such pictures to 8")
         return 1 if picture.mode in _GREY else 3, picture.width, picture.height
 
 

@@ -182,7 +182,7 @@ class PlainStream:
             bad += skipped
             for domain, picture in shown.items():
                 if views:
-                    target[domain][...] = views[slot].apply(picture, self._image)
+                    views[slot].show(picture, target[domain])
                 elif picture is not target[domain]:
                     target[domain][...] = picture
         mine.ahead = Stand(name, at.replica, at.draw + 1, bad, mine.lane.place)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,8 +55,9 @@ def stop_after(steps: int) -> Callable[[Report], bool]:
     return lambda report: report.step < steps
 
 
-def about(run: Run) -> dict:
+def about(run: Run) -> dict[str, Any]:
     found = Checkpoints(open_store(run.storage), SweepPaths(run.sweep).checkpoints(run.trial)).newest()
+    assert found is not None
     return dict(found.about)
 
 
@@ -76,9 +78,10 @@ def test_other_conditions_are_refused_unless_they_are_asked_for(run, monkeypatch
     train(run, Place(), stop_after(2), lambda: False)
     monkeypatch.setattr("cluster.conditions.version", lambda name: "0.1")
     told: list[Report] = []
-    assert not train_or_tell(run, Place(), lambda report: not told.append(report))
+    assert not train_or_tell(run, Place(), lambda report: bool(told.append(report)))  # type: ignore[func-returns-value]
     (report,) = told
     assert report.outcome == "halted"
+    assert report.error is not None
     assert report.error.startswith("the checkpoint of step 2 was made under other conditions (")
     assert re.search(r"; torch \S+ there, 0.1 here", report.error)
     assert report.error.endswith("submit with --allow-inexact")

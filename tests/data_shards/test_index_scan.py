@@ -5,6 +5,7 @@ import gzip
 import io
 import os
 import random
+import re
 import shutil
 import subprocess
 import tarfile
@@ -30,6 +31,22 @@ def refused(path: Path) -> str:
         scan(path, "SHARD")
     (line,) = str(caught.value).splitlines()
     return line
+
+
+def joined(place: int, more: int) -> str:
+    return (
+        f"SHARD is damaged, or several tars joined, at byte {place:,}: zeros that end a tar are there, and more follows at "
+        f"byte {more:,}; write it again"
+    )
+
+
+def header(name: bytes, size: bytes, kind: bytes = b"0") -> bytes:
+    """A block with a right checksum, whatever else it says."""
+    block = bytearray(512)
+    block[: len(name)], block[124 : 124 + len(size)], block[156:157] = name, size, kind
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
 
 
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
@@ -87,6 +104,11 @@ def test_a_cut_anywhere_is_told_with_its_byte(tmp_path: Path, form: int) -> None
         assert told.startswith(f"SHARD is cut off: it ends at byte {cut:,}, ")
         assert told.endswith("; copy it again")
     (tmp_path / "cut.tar").write_bytes(whole[: content + 512])
+    assert refused(tmp_path / "cut.tar") == (
+        f"SHARD is cut off: it ends at byte {content + 512:,}, with less than the 1,024 zeros that end a tar (append 512 "
+        "zero bytes if nothing is missing); copy it again"
+    )
+    (tmp_path / "cut.tar").write_bytes(whole[: content + 1024])
     assert len(scan(tmp_path / "cut.tar", "x")) == len(FILES) + 1
 
 
@@ -98,6 +120,80 @@ def test_a_damaged_header_does_not_end_a_tar_in_silence(tmp_path: Path) -> None:
     path.write_bytes(damaged)
     assert len(by_tarfile(path)) == 2, "tarfile takes it for the end"
     assert refused(path) == f"SHARD is damaged at byte {place:,}: no tar header is there; copy it again"
+
+
+def test_a_header_of_zeros_does_not_end_a_tar_in_silence(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "x.tar", FILES)
+    place = by_tarfile(path)[3][1] - 512
+    damaged = bytearray(path.read_bytes())
+    damaged[place : place + 512] = bytes(512)
+    path.write_bytes(damaged)
+    assert len(by_tarfile(path)) == 3, "tarfile takes it for the end"
+    assert refused(path) == joined(place, place + 512)
+
+
+@pytest.mark.parametrize("strange", [False, True])
+def test_what_follows_the_end_of_a_tar_is_refused(tmp_path: Path, strange: bool) -> None:
+    path = write_tar(tmp_path / "x.tar", FILES)
+    if strange:  # a kind of header that is left to tarfile
+        path.write_bytes(header(b"volume", b"0", b"V") + path.read_bytes())
+    whole, tail = path.read_bytes(), len(path.read_bytes().rstrip(b"\0")) + 511 & ~511
+    assert len(scan(path, "x")) == len(FILES)
+    path.write_bytes(whole + whole)
+    assert refused(path) == joined(tail, len(whole))
+    path.write_bytes(whole[:-1] + b"\1")
+    assert refused(path) == joined(tail, len(whole) - 1)
+    path.write_bytes(whole[:tail] + bytes(2 * 10_240))
+    assert len(scan(path, "x")) == len(FILES)
+    path.write_bytes(whole[:tail] + bytes(3 << 20))
+    assert refused(path) == (
+        f"SHARD may be cut short: from byte {tail:,} on it holds nothing but 3,145,728 zeros, as a download does that was "
+        "not finished (at most 20,480 can end a tar here); copy it again"
+    )
+
+
+@pytest.mark.parametrize("size", [b"-1000", b"-777777777", b"0_0_1_0", b"0o17", b"+7", b"8", b"1 2", b"\xff" * 12])
+@pytest.mark.parametrize("strange", [False, True])
+def test_what_is_no_size_is_damage(tmp_path: Path, size: bytes, strange: bool) -> None:
+    path = tmp_path / "x.tar"
+    first = header(b"volume", b"0", b"V") if strange else header(b"1.png", b"1274") + bytes(1024)
+    path.write_bytes(first + header(b"2.png", size) + bytes(1024))
+    told = refused(path)
+    assert told.startswith(f"SHARD is damaged at byte {len(first):,}: ")
+    if strange and size in (b"8", b"1 2"):  # tarfile sees these itself
+        assert told.endswith(": no tar header is there; copy it again")
+    else:
+        assert told.endswith(f": the tar header there gives the size {size.decode('latin-1')!r}; copy it again")
+
+
+@pytest.mark.parametrize("size", ["-5", "1_0", "0x10", "\u0663", "9" * 5000])
+def test_what_is_no_size_in_a_pax_header_is_damage(tmp_path: Path, size: str) -> None:
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
+        info = tarfile.TarInfo("1.png")
+        info.pax_headers = {"size": size}
+        tar.addfile(info)
+    assert re.match(r"SHARD is damaged at byte [0-9,]+: the tar header there gives the size '", refused(path))
+
+
+def test_links_are_named_to_whom_asks(tmp_path: Path) -> None:
+    path = tmp_path / "x.tar"
+    long = "k" * 120 + ".png"
+    path.write_bytes(
+        header(b"1.png", b"0", b"1") + header(b"2.png", b"0", b"2") + header(b"d", b"0", b"5") + bytes(1024)
+    )
+    links: list[str] = []
+    assert scan(path, "x", links) == []
+    assert links == ["1.png", "2.png"]
+    for strange in (b"", header(b"volume", b"0", b"V")):
+        with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
+            info = tarfile.TarInfo(long)
+            info.type, info.linkname = tarfile.LNKTYPE, "1.png"
+            tar.addfile(info)
+        path.write_bytes(strange + path.read_bytes())
+        links = []
+        assert scan(path, "x", links) == []
+        assert links == [long]
 
 
 def test_no_damage_leads_anywhere_but_to_an_error(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """A manifest's rows: found by domain, split and key as a plain walk over them would, and refused where they lie."""
 
+import hashlib
+import json
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -145,15 +147,63 @@ OLD_ROWS = [
 
 
 def test_a_manifest_of_the_first_format_is_read_and_still_written_so(tmp_path: Path) -> None:
-    """What is built keeps its bytes, and with them its identity: sweeps name it by its hash."""
+    """The file is of a version that gave the head no checksum: all else is as it was."""
     old = (Path(__file__).parent / "manifest-format-1.parquet").read_bytes()
     (tmp_path / FILE).write_bytes(old)
     manifest = Manifest.open(str(tmp_path))
     assert manifest.head == OLD_HEAD
     assert [manifest.row_at(i) for i in range(16)] == OLD_ROWS
     written = manifest_bytes(OLD_HEAD, iter(OLD_ROWS))
-    makers = {parquet.ParquetFile(pa.BufferReader(data)).metadata.created_by for data in (old, written)}
-    assert written == old or len(makers) > 1, "another version of pyarrow may write other bytes"
+    tables = [parquet.ParquetFile(pa.BufferReader(data)).read() for data in (old, written)]
+    assert tables[0].equals(tables[1])
+    heads = [json.loads(table.schema.metadata[b"i2i-shards"]) for table in tables]
+    assert heads[1] == {**heads[0], "check": hashlib.sha256(json.dumps(heads[0], sort_keys=True).encode()).hexdigest()}
+    assert manifest_bytes(OLD_HEAD, iter(OLD_ROWS)) == written
+
+
+def test_no_flipped_bit_of_the_footer_goes_unnoticed(tmp_path: Path) -> None:
+    head = replace(OLD_HEAD, labels={"b": ("sky", "sea")}, home=str(tmp_path / "shards"))
+    good = manifest_bytes(head, iter(OLD_ROWS))
+    store, footer = FolderStore(tmp_path), int.from_bytes(good[-8:-4], "little")
+    refused = 0
+    for place in range(len(good) - 8 - footer, len(good)):
+        flipped = bytearray(good)
+        flipped[place] ^= 1 << place % 7
+        try:
+            there = Manifest(store, bytes(flipped))
+        except DataError:
+            refused += 1
+        else:
+            assert there.head == head
+            assert [there.row_at(i) for i in range(16)] == OLD_ROWS
+    assert refused > footer / 4
+
+
+def test_a_head_that_was_changed_is_damage(tmp_path: Path) -> None:
+    head = replace(HEAD, labels={"c": ("sky", "sea")}, home=str(tmp_path))
+    opened(tmp_path, [PLAIN], head)
+    table = parquet.ParquetFile(tmp_path / FILE).read()
+    whole = json.loads(table.schema.metadata[b"i2i-shards"])
+    rest = {name: value for name, value in whole.items() if name != "check"}
+    for told, good in (
+        (whole, True),
+        (rest, True),
+        ({**whole, "shapes": {**whole["shapes"], "a": [1, 8, 8]}}, False),
+        ({name: value for name, value in whole.items() if name != "labels"}, False),
+        ({name: value for name, value in whole.items() if name != "home"}, False),
+        ({**whole, "check": whole["check"].upper()}, False),
+    ):
+        changed = table.replace_schema_metadata({"i2i-shards": json.dumps(told)})
+        parquet.write_table(changed, tmp_path / FILE, write_page_checksum=True)
+        if good:
+            assert Manifest.open(str(tmp_path)).head == head
+        else:
+            with pytest.raises(DataError, match=r"is not a manifest \(damaged\?\); build the shards again"):
+                Manifest.open(str(tmp_path))
+    deep = table.replace_schema_metadata({"i2i-shards": "[" * 200_000})
+    parquet.write_table(deep, tmp_path / FILE, write_page_checksum=True)
+    with pytest.raises(DataError, match=r"is not a manifest \(damaged\?\); build the shards again"):
+        Manifest.open(str(tmp_path))
 
 
 def test_what_a_data_set_does_not_use_is_not_written() -> None:
@@ -185,9 +235,10 @@ def test_etags_hold_for_one_manifest_in_one_place(tmp_path: Path) -> None:
     ):
         (tmp_path / ETAGS).write_bytes(told)
         assert Manifest.open(str(tmp_path)).etags == expected
-    (tmp_path / ETAGS).write_bytes(b"[]")
-    with pytest.raises(DataError, match=r"etags\.json is damaged; delete it"):
-        assert Manifest.open(str(tmp_path)).etags
+    for damaged in (b"[]", b"[" * 200_000):
+        (tmp_path / ETAGS).write_bytes(damaged)
+        with pytest.raises(DataError, match=r"etags\.json is damaged; delete it"):
+            assert Manifest.open(str(tmp_path)).etags
 
 
 def test_an_address_is_the_same_place_however_one_gets_there() -> None:

@@ -86,6 +86,25 @@ def test_a_damaged_header_is_named(tmp_path: Path) -> None:
     assert str(caught.value).startswith(f"{tmp_path}: train-000.tar is damaged at byte {offset:,}")
 
 
+def test_a_shard_that_does_not_end_where_its_zeros_begin_is_named(tmp_path: Path) -> None:
+    write(tmp_path, "train-%03d.tar", pairs(20), 10)
+    shard, told = tmp_path / "train-000.tar", f"{tmp_path}: train-000.tar"
+    whole = shard.read_bytes()
+    with tarfile.open(shard) as tar:
+        offset = tar.getmembers()[12].offset
+    cases = {
+        f"{told} is damaged, or several tars joined, at byte {offset:,}: zeros that end a tar are there, and more follows "
+        f"at byte {offset + 512:,}; write it again": whole[:offset] + bytes(512) + whole[offset + 512 :],
+        f"{told} may be cut short: from byte {offset:,} on it holds nothing but 99,999 zeros, as a download does that was "
+        "not finished (at most 20,480 can end a tar here); copy it again": whole[:offset] + bytes(99_999),
+    }
+    for text, data in cases.items():
+        shard.write_bytes(data)
+        with stream(PlainData(str(tmp_path), {})) as reader, pytest.raises(DataError) as caught:
+            drawn(reader, range(20))
+        assert str(caught.value) == text
+
+
 def test_a_shard_that_changes_or_goes_is_named(tmp_path: Path) -> None:
     write(tmp_path, "train-%03d.tar", pairs(20), 10)
     data = PlainData(str(tmp_path), {})

@@ -178,7 +178,10 @@ def test_an_outage_ends_in_one_line_or_is_waited_out_and_changes_no_byte(far, wa
     assert driver.returncode == 1
     first, last = err.splitlines()
     assert first.startswith("sweep small (")
-    assert last.startswith(f"error: {far.runs.partition('?')[0]}/") and "give the same command again: nothing is lost" in last
+    assert (
+        last.startswith(f"error: {far.runs.partition('?')[0]}/")
+        and "give the same command again: nothing is lost" in last
+    )
     assert far.states() != wanted, "it was not over yet"
 
     far.write_spec()  # the same sweep: how its places are reached is no part of it

@@ -1,6 +1,11 @@
 """A sweep that does not fit its system, its data or a machine: each way is told in a line."""
 
+from pathlib import Path
+
 import pytest
+
+from data_shards.store import open_store
+from orchestrator.sweep import read_sweep
 
 CYC = "search: {weights.cyc: {log_uniform: [1, 30]}}\ntrials: 4\n"
 IDT = "search: {weights.idt: {uniform: [0, 1]}}\ntrials: 4\n"
@@ -240,3 +245,21 @@ def test_a_manifest_of_other_shards_is_told(refused, make_shards):
     (folder / "0.tar").write_bytes(bytes(1024))
     (told,) = refused(f"data: {{uri: {folder}}}")
     assert "0.tar has 1,024 bytes, its manifest says 2,048: is it the manifest of another data set?" in told
+
+
+def test_a_cache_too_small_for_one_shard_is_told(refused, make_shards, bucket):
+    folder = make_shards(named=2_000_000)
+    (folder / "0.tar").write_bytes(bytes(2_000_000))
+    store = open_store(bucket)
+    for name in ("0.tar", "manifest.parquet"):
+        store.upload(name, folder / name)
+    (told,) = refused(f"data: {{uri: '{bucket}', cache: {{limit: 1MB}}}}")
+    assert told.startswith("sweep.yaml: data.cache.limit: 1MB cannot hold one shard of toy, which takes 2MB")
+
+
+def test_a_cache_folder_must_be_one_of_this_machine(refused, values):
+    (told,) = refused("data: {cache: {folder: 's3://bucket/x'}}")
+    assert told.startswith("sweep.yaml: data.cache.folder: s3://bucket/x: ")
+    assert (
+        Path(read_sweep(values("data: {cache: {folder: here}}"), "sweep.yaml").data.cache.folder) == Path.cwd() / "here"
+    )
