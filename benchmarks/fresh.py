@@ -72,7 +72,6 @@ def index(uri: str) -> Mapping[str, float]:
 
 def first_batch(uri: str, image: int, replicas: int, cache: str) -> Mapping[str, float]:
     """Seconds from the address to the first batch of all replicas, and what was fetched for it until then."""
-    began = time.perf_counter()
     import boto3
     import pyarrow.parquet
 

@@ -3,8 +3,8 @@
     python -m benchmarks.workers [--system cyclegan] [--rounds 12] [--block 4] [--json]
 
 Beside it stands what the machine itself allows: two processes at once, each on half of the batch, that exchange nothing.
-Rounds during which others kept a core busy are left out, and if they are the most nothing is judged: two workers need two
-idle cores, one worker does not.
+Rounds during which others kept a core busy are left out, and with fewer than five others nothing is judged: two workers
+need two idle cores, one worker does not.
 """
 
 from __future__ import annotations
