@@ -176,8 +176,9 @@ def test_an_outage_ends_in_one_line_or_is_waited_out_and_changes_no_byte(far, wa
     finally:
         seaweed.resume()
     assert driver.returncode == 1
-    first, last = err.splitlines()
+    first, *waited, last = err.splitlines()
     assert first.startswith("sweep small (")
+    assert all(line.startswith("waiting for s3://") for line in waited)
     assert (
         last.startswith(f"error: {far.runs.partition('?')[0]}/")
         and "give the same command again: nothing is lost" in last
