@@ -20,6 +20,7 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 FRUITLESS = 3  # tries at least, before a store counts as unreachable: a process may have been stopped meanwhile
+GOODBYE = 1.0  # seconds for threads to end after an interrupt
 TOLD_AFTER = 5.0  # seconds of trying in vain, until somebody may wonder
 PROGRESS = 1 << 16  # bytes of one try that make it a fruitful one
 
@@ -192,6 +193,10 @@ def in_parallel(call: Call, jobs: Sequence[Callable[[], None]], width: int) -> N
             thread.join()
     except BaseException:
         call.stopped.set()
+        # An interpreter that ends under a thread in the middle of a call may abort: let those end that can.
+        end = time.monotonic() + GOODBYE
+        for thread in filter(threading.Thread.is_alive, threads):
+            thread.join(max(0.0, end - time.monotonic()))
         raise
     for failure in failures:
         if not isinstance(failure, Stopped):
