@@ -11,7 +11,9 @@ from typing import Any
 
 import torch
 
-PACKAGES = ("i2i-cluster", "torch", "ray", "numpy", "pillow", "simplejpeg", "pyarrow", "torchmetrics", "webdataset")
+from cluster.conditions import PACKAGES as DECISIVE
+
+PACKAGES = ("i2i-cluster", "ray", *DECISIVE, "pyarrow", "torchmetrics", "webdataset")
 
 
 @functools.cache

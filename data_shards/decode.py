@@ -21,7 +21,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 MOST_PIXELS = 89_478_485  # of one picture, Pillow's own bound: a file of a few bytes can claim to hold far more
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "PPM", "TIFF", "GIF")  # Pillow gives others to programs, such as Ghostscript
-_JPEG = b"\xff\xd8\xff"
+JPEG = b"\xff\xd8\xff"  # how such a file begins
 _DEEP = ("I", "F")  # modes; I;16 and its kin too: cut to 8 bits they would be white all over
 _DEEP_FILE = re.compile(r";16[BLN]")  # in Pillow's name for the layout of a file; a BMP of BGR;16 has 5 or 6 a channel
 # Pillow only warns of up to twice as many, and goes on. An error at once, because a filter that is set and taken back
@@ -38,7 +38,7 @@ def decode(
     there is nothing: scaled to the nearest pixel. out: contiguous memory of the result's shape that may be used for it
     (a JPEG of the right size is decoded in place). Raises ValueError or OSError where `data` is no picture.
     """
-    if data.startswith(_JPEG):
+    if data.startswith(JPEG):
         pixels = _jpeg(data, "RGB" if channels == 3 else "GRAY", out)
         if pixels.shape[:2] == (side, side):
             return pixels

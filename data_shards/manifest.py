@@ -131,12 +131,19 @@ class Manifest:
 
     def keys(self, domain: str, split: str = TRAIN) -> list[str]:
         """The keys of a domain's pictures in a split, sorted."""
-        return self._keys_of(self.select(domain, split))
+        return self.keys_of(self.select(domain, split))
+
+    def keys_of(self, rows: NDArray[np.int64]) -> list[str]:
+        """rows: [n] -> the n keys of their pictures, in the same order."""
+        import pyarrow as pa
+
+        places = pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(np.ascontiguousarray(rows))])
+        return list(self._keys.take(places).to_pylist())
 
     def pairs(self, split: str = TRAIN) -> list[str]:
         """The keys that have a picture in every domain in this split, sorted; none where there is only one domain."""
         first, *others = self.domains
-        return self._keys_of(self.join([first, *others], split)[first]) if others else []
+        return self.keys_of(self.join([first, *others], split)[first]) if others else []
 
     def row(self, domain: str, key: str) -> Row:
         """All that is known about one picture; DataError where there is none."""
@@ -202,12 +209,6 @@ class Manifest:
         if domain not in self.domains:
             raise DataError(f"{self.uri} has no domain {domain!r}{has(domain, self.domains)}")
         return self._domain_names.index(domain)
-
-    def _keys_of(self, rows: NDArray[np.int64]) -> list[str]:
-        import pyarrow as pa
-
-        places = pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(np.ascontiguousarray(rows))])
-        return list(self._keys.take(places).to_pylist())
 
     @cached_property
     def _order(self) -> "_Order":

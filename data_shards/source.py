@@ -47,12 +47,17 @@ def training_rows(manifest: Manifest, domains: tuple[str, ...], limit: Mapping[s
     count = len(rows[domains[0]])
     if not count:
         raise DataError(f"{manifest.uri} has no training pictures with a side in each of: {', '.join(domains)}")
-    most = min([count, *(limit[domain] for domain in domains if domain in limit)])
+    most = within_limit(count, domains, limit)
     if most == count:
         return rows
-    keys = [manifest.row_at(row).key for row in rows[domains[0]].tolist()]
+    keys = manifest.keys_of(rows[domains[0]])
     kept = np.sort(np.array(sorted(range(count), key=lambda i: _hash(keys[i]))[:most], np.int64))
     return {domain: mine[kept] for domain, mine in rows.items()}
+
+
+def within_limit(count: int, domains: Iterable[str], limit: Mapping[str, int]) -> int:
+    """How many of `count` samples with pictures of `domains` a limit (domain -> most samples) leaves."""
+    return min([count, *(limit[domain] for domain in domains if domain in limit)])
 
 
 def make_source(

@@ -157,7 +157,7 @@ class Stream:
         )
         batch = {domain: self._memory(domain, self._share, self._image) for domain in source.rows}
         room = {domain: self._memory(domain, 1, self._loaded)[0] for domain in source.rows if views}
-        with self._shelf.session() as session:
+        with self._shelf.session((name, replica)) as session:
             for slot, sample in enumerate(samples):
                 target = {domain: pictures[slot] for domain, pictures in batch.items()}
                 shown = self._pictures(source, sample, session, room or target)

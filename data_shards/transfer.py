@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -186,19 +187,22 @@ def in_parallel(call: Call, jobs: Sequence[Callable[[], None]], width: int) -> N
             call.stopped.set()
 
     threads = [threading.Thread(target=work, name="part", daemon=True) for _ in range(min(width, len(jobs)))]
-    try:
+    with ExitStack() as interrupted:
+        interrupted.callback(_say_goodbye, call, threads)
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    except BaseException:
-        call.stopped.set()
-        # An interpreter that ends under a thread in the middle of a call may abort: let those end that can.
-        end = time.monotonic() + GOODBYE
-        for thread in filter(threading.Thread.is_alive, threads):
-            thread.join(max(0.0, end - time.monotonic()))
-        raise
+        interrupted.pop_all()
     for failure in failures:
         if not isinstance(failure, Stopped):
             raise failure
     assert len(finished) == len(jobs), f"{call.place}: a part ended without a word"
+
+
+def _say_goodbye(call: Call, threads: Sequence[threading.Thread]) -> None:
+    """An interpreter that ends under a thread in the middle of a call may abort: let those end that can."""
+    call.stopped.set()
+    end = time.monotonic() + GOODBYE
+    for thread in filter(threading.Thread.is_alive, threads):
+        thread.join(max(0.0, end - time.monotonic()))

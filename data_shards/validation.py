@@ -28,7 +28,7 @@ class Validation:
         self._manifest = manifest
         self._reader = Reader(manifest, image)
         rows = {domain: manifest.select(domain, VALIDATION) for domain in domains}
-        keys = {domain: [manifest.row_at(row).key for row in listed.tolist()] for domain, listed in rows.items()}
+        keys = {domain: manifest.keys_of(listed) for domain, listed in rows.items()}
         self.truth: bool = (
             len(keys) > 1 and len({tuple(listed) for listed in keys.values()}) == 1 and all(keys.values())
         )

@@ -6,11 +6,12 @@ sweep's identity, so data rebuilt from other pictures is another sweep, and the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from data_shards.errors import DataError, Unreachable
 from data_shards.manifest import Manifest
+from data_shards.source import training_rows, within_limit
 from data_shards.split import VALIDATION
 from orchestrator.errors import Refusal, show
 from orchestrator.quantities import size_text
@@ -45,8 +46,10 @@ class DataFacts:
         return {domain: (channels, image, image) for domain, (channels, _, _) in self.stored.items()}
 
 
-def read_data(uri: str, system: type[System], limit: Mapping[str, int]) -> DataFacts:
+def read_data(uri: str, system: type[System], limit: Mapping[str, int], *, balanced: bool = False) -> DataFacts:
     """The facts about the data at `uri` for `system`, with at most `limit` training pictures of a domain.
+
+    balanced: classes are to come equally often.
 
     Raises:
         Refusal: nothing is there, a domain is missing, or there is nothing to train on.
@@ -71,7 +74,10 @@ def read_data(uri: str, system: type[System], limit: Mapping[str, int]) -> DataF
             raise Refusal(problem, path=f"data.limit.{domain}", value=domain, has=reads.domains)
     if reads.paired:
         _check_pairs(manifest, reads.domains, system.name)
-    train = {name: _count(manifest, domains, limit) for name, domains in reads.sources.items()}
+    train = {
+        name: within_limit(len(manifest.join(domains)[domains[0]]), domains, limit)
+        for name, domains in reads.sources.items()
+    }
     for source, count in train.items():
         if not count:
             wanted = "pairs" if reads.paired else f"pictures of domain {source}"
@@ -89,6 +95,7 @@ def read_data(uri: str, system: type[System], limit: Mapping[str, int]) -> DataF
         largest_cached=max((shard.bytes for shard in manifest.shards.values()), default=0)
         if manifest.store.remote
         else 0,
+        notes=tuple(_not_balanced(manifest, reads.sources, limit)) if balanced else (),
     )
 
 
@@ -110,10 +117,16 @@ def check_cache(data: DataFacts, limit: int) -> None:
         raise Refusal(f"{problem}; give many times that", path="data.cache.limit", value=size_text(limit))
 
 
-def _count(manifest: Manifest, domains: tuple[str, ...], limit: Mapping[str, int]) -> int:
-    """Training samples with a picture in each of `domains`."""
-    found = len(manifest.join(domains)[domains[0]])
-    return min([found, *(limit[domain] for domain in domains if domain in limit)])
+def _not_balanced(
+    manifest: Manifest, sources: Mapping[str, tuple[str, ...]], limit: Mapping[str, int]
+) -> Iterator[str]:
+    """A note on each source in which there is nothing to balance. Of a pair, the first side's class counts."""
+    for name, domains in sources.items():
+        codes = set(manifest.class_codes[training_rows(manifest, domains, limit)[domains[0]]].tolist())
+        if len(codes) == 1:
+            (code,) = codes
+            found = "no classes" if code < 0 else f"only one class, {manifest.class_names[code]}"
+            yield f"data.balanced does nothing for {name}: its training pictures have {found}"
 
 
 def _check_shards(manifest: Manifest) -> None:

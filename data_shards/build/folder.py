@@ -2,7 +2,7 @@
 
 Without a size, PNG, JPEG and WebP files go into the shards byte for byte (a JPEG decodes several times faster than a
 PNG of it), and all pictures of a domain must have one size. With one, each picture is brought to its middle square of
-that many pixels and stored as PNG.
+that many pixels and stored as PNG, or as JPEG where it was one; a JPEG of that size is kept byte for byte.
 """
 
 import csv
@@ -15,9 +15,9 @@ from pathlib import Path
 
 from data_shards.build.layouts import Found, Part, find, recognised
 from data_shards.build.pack import SIZES, Sample
-from data_shards.build.picture import Picture, Progress, encode, in_parallel, keep, silent, upright
+from data_shards.build.picture import JPEG_QUALITY, Picture, Progress, encode, in_parallel, keep, silent, upright
 from data_shards.build.writer import BuildReport, Recipe, build
-from data_shards.decode import opened, square
+from data_shards.decode import JPEG, opened, square
 from data_shards.errors import DataError, has
 from data_shards.store import local_folder
 
@@ -56,7 +56,13 @@ def build_folder(
     labels = _labels(root, files)
     recipe = Recipe(
         name=root.name.encode(errors="replace").decode(),
-        arguments={"layout": layout, "paired": paired, "size": size, "validation": validation},
+        arguments={
+            "layout": layout,
+            "paired": paired,
+            "size": size,
+            "validation": validation,
+            **_encoding(files, size),
+        },
         sources=_digest(root, files),
     )
     return build(out, recipe, partial(_samples, found, labels, size, progress), validation, upload=upload)
@@ -83,10 +89,13 @@ def _pictures(sample: Found, channels: dict[str, int], size: int | None) -> dict
 def _picture(part: Part, channels: int, size: int | None) -> Picture:
     """The picture as it goes into a shard; DataError, naming the file, for one that cannot be decoded."""
     data = part.file.read_bytes()
+    jpeg = size is not None and data.startswith(JPEG)
     try:
         if part.half is None and size is None:
             return keep(data, channels)
         with opened(io.BytesIO(data)) as file:
+            if jpeg and part.half is None and file.size == (size, size):
+                return keep(data, channels)  # encoded once more it would only be worse
             image = upright(file, channels)
     except (OSError, ValueError) as failure:
         raise DataError(f"{part.file} cannot be read as a picture: {failure}") from failure
@@ -97,7 +106,18 @@ def _picture(part: Part, channels: int, size: int | None) -> Picture:
         image = image.crop(
             (0, 0, middle, image.height) if part.half == "left" else (middle, 0, image.width, image.height)
         )
-    return encode(square(image, size) if size else image)
+    return encode(square(image, size) if size else image, jpeg=jpeg)
+
+
+def _encoding(files: Sequence[Path], size: int | None) -> dict[str, int]:
+    """What the recipe says of the encoding: how JPEGs are stored at another size, where there are any."""
+    if size is None:
+        return {}
+    for file in files:
+        with file.open("rb") as stream:
+            if stream.read(len(JPEG)) == JPEG:
+                return {"jpeg_quality": JPEG_QUALITY}
+    return {}
 
 
 def _channels(found: Sequence[Found], domain: str) -> int:

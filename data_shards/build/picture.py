@@ -1,5 +1,4 @@
-"""Pictures on their way into a shard: any picture file or array becomes PNG bytes (or stays JPEG) with a digest of
-its pixels.
+"""Pictures on their way into a shard: any picture file or array becomes PNG or JPEG bytes with a digest of its pixels.
 
 The digest is over pixels, not bytes: two files that show the same thing must not end up on both sides of the split
 only because they were compressed differently.
@@ -21,6 +20,7 @@ from data_shards.decode import decode, is_deep, opened
 Progress = Callable[[int, int], None]  # (done, total) pictures
 _T = TypeVar("_T")
 _R = TypeVar("_R")
+JPEG_QUALITY = 95
 _SUFFIXES = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
 
 
@@ -36,12 +36,15 @@ class Picture:
     digest: bytes
 
 
-def encode(image: Image.Image) -> Picture:
-    """A grey ("L") or RGB image as PNG."""
+def encode(image: Image.Image, *, jpeg: bool = False) -> Picture:
+    """A grey ("L") or RGB image as PNG, or as a JPEG of JPEG_QUALITY with all of its colours. digest: of `image`."""
     assert image.mode in ("L", "RGB"), image.mode
     sink = io.BytesIO()
-    image.save(sink, "PNG")
-    return _picture(sink.getvalue(), "png", image)
+    if jpeg:
+        image.save(sink, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    else:
+        image.save(sink, "PNG")
+    return _picture(sink.getvalue(), "jpg" if jpeg else "png", image)
 
 
 def keep(data: bytes, channels: int) -> Picture:

@@ -14,7 +14,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
@@ -212,8 +212,7 @@ def _leads_to(path: Path, fd: int) -> bool:
 
 @contextmanager
 def _closed_on_failure(fd: int) -> Iterator[None]:
-    try:
+    with ExitStack() as undo:
+        undo.callback(os.close, fd)
         yield
-    except BaseException:
-        os.close(fd)
-        raise
+        undo.pop_all()

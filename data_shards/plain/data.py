@@ -11,6 +11,7 @@ import os
 import tarfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -185,15 +186,13 @@ class PlainData:
 
 
 def _checked(path: Path, told: str, size: int) -> BinaryIO:
-    file = path.open("rb")
-    try:
+    with ExitStack() as undo:
+        file = undo.enter_context(path.open("rb"))
         there = os.fstat(file.fileno()).st_size
         if there != size:
             raise DataError(f"{told} has {there:,} bytes by now, and had {size:,} when it was listed; submit again")
         scan(path, told)
-    except BaseException:
-        file.close()
-        raise
+        undo.pop_all()  # it stays open
     return file
 
 

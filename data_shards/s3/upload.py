@@ -6,7 +6,7 @@ is what a bucket's lifecycle rule for incomplete uploads is for.
 
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any
 
@@ -61,14 +61,13 @@ class Upload:
         begun = self._persist(lambda: self._send(client.create_multipart_upload, Metadata=metadata))
         upload = str(begun["UploadId"])
         etags: dict[int, str] = {}
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._abort, upload)
             parts = enumerate(zip(blocks(self._size), self._checksums.values, strict=True), 1)
             jobs = [partial(self._part, upload, number, *block, value, etags) for number, (block, value) in parts]
             in_parallel(self._call, jobs, PARTS_AT_ONCE)
             self._complete(upload, etags)
-        except BaseException:
-            self._abort(upload)
-            raise
+            undo.pop_all()
 
     def _part(self, upload: str, number: int, offset: int, size: int, checksum: int, etags: dict[int, str]) -> None:
         if crc32c(self._read, offset, size) != checksum:

@@ -16,7 +16,6 @@ from data_shards.s3.blocks import BLOCK, MOST, Checksums, blocks
 from data_shards.s3.fetch import Fetch, Memory, Reply
 from data_shards.s3.store import reply_of
 from data_shards.transfer import Call, Patience, Transient
-from tests.seaweed import missing
 
 QUICK = Patience(first_pause=0.0)
 CONTENT = b"0123456789" * 100
@@ -120,7 +119,7 @@ with seaweedfs(Path(sys.argv[1])) as server:
 """
 
 
-@pytest.mark.skipif(bool(missing()), reason=missing() or "is there")
+@pytest.mark.usefixtures("seaweed")  # skips where no server can be started
 def test_the_server_dies_with_a_killed_test_run(tmp_path: Path) -> None:
     command = [sys.executable, "-c", STARTS_A_SERVER, str(tmp_path / "seaweed")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -151,7 +151,9 @@ def test_an_object_replaced_under_our_feet_is_never_trained_on(
         epoch(tried)
 
 
-def test_a_bad_sample_is_fetched_again_before_it_is_set_aside(many: Manifest, uploaded: str, tmp_path: Path) -> None:
+def test_a_bad_sample_is_set_aside_and_every_other_picture_is_shown(
+    many: Manifest, uploaded: str, tmp_path: Path
+) -> None:
     """The object is whole, but for one picture the manifest was written from other bytes."""
     rows = [many.row_at(i) for i in range(len(many.crcs))]
     bad = next(row for row in rows if row.domain == "a" and row.split == "train")

@@ -1,0 +1,46 @@
+"""What is read of a data set for a plan, from its manifest alone."""
+
+from pathlib import Path
+
+import pytest
+
+from data_shards.manifest import FILE, Head, Row, manifest_bytes
+from orchestrator.data import read_data
+from trainers.systems.catalog import SYSTEMS
+
+
+def classified(folder: Path, **classes: str) -> str:
+    """A data set of 6 training pairs and a validation pair; classes: domain -> a letter each, "-" for none."""
+    names = tuple(sorted({*"".join(classes.values())} - {"-"}))
+    rows = [
+        Row("0.tar", 0, 9, f"{i}", domain, None if cls == "-" else cls, None, "train" if i < 6 else "validation", 0)
+        for domain, given in classes.items()
+        for i, cls in enumerate(given)
+    ]
+    (folder / FILE).write_bytes(manifest_bytes(Head("toy", dict.fromkeys(classes, (3, 8, 8)), {}, names, {}), rows))
+    return str(folder)
+
+
+BALANCED = "data.balanced does nothing for {}: its training pictures have {}".format
+
+
+@pytest.mark.parametrize(
+    ("system", "a", "b", "notes"),
+    [
+        ("cyclegan", "-------", "------x", [BALANCED("a", "no classes"), BALANCED("b", "no classes")]),
+        ("cyclegan", "xxyxxxx", "xxxxxxy", [BALANCED("b", "only one class, x")]),
+        ("cyclegan", "x------", "xyxyxyx", []),
+        ("pix2pix", "xyxyxyx", "-------", []),
+        ("pix2pix", "-------", "xyxyxyx", [BALANCED("ab", "no classes")]),
+    ],
+)
+def test_balancing_what_has_no_classes_is_told(tmp_path: Path, system: str, a: str, b: str, notes: list[str]) -> None:
+    uri = classified(tmp_path, a=a, b=b)
+    assert read_data(uri, SYSTEMS[system], {}, balanced=True).notes == tuple(notes)
+    assert read_data(uri, SYSTEMS[system], {}).notes == ()
+
+
+def test_a_limit_counts_where_it_is_below_what_there_is(tmp_path: Path) -> None:
+    uri = classified(tmp_path, a="xxxxxxy", b="xxxxxxy")
+    assert read_data(uri, SYSTEMS["cyclegan"], {"a": 4, "b": 9}).train == {"a": 4, "b": 6}
+    assert read_data(uri, SYSTEMS["pix2pix"], {"a": 4, "b": 3}).train == {"ab": 3}
