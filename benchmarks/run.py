@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.measure import Finding, conditions, parser, show
 
-NAMES = ("cli", "step", "workers", "sweep", "stream", "coldstart", "wait", "memory")
+NAMES = ("cli", "step", "workers", "tree", "exact", "sweep", "stream", "coldstart", "wait", "checkpoint", "memory")
 
 
 def run(name: str, arguments: Sequence[str]) -> list[dict[str, Any]] | None:

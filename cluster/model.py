@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from safetensors.torch import load, save
 
+from cluster.building import build_system
 from cluster.checkpoints import Checkpoints
 from cluster.layout import SweepPaths
 from cluster.run import Run
-from cluster.training import build_system
 from data_shards.store import Store
 from trainers import randomness
 from trainers.evaluation import to_pixels

@@ -1,4 +1,4 @@
-"""`i2i-cluster checkpoints`: what a trial's training state is, to the byte."""
+"""`i2i-cluster checkpoints`: what a trial's training state is, to the byte, and what its checkpoints take on the disk."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from orchestrator.storage import DEFAULT_STORAGE
 
 if TYPE_CHECKING:
     from cluster.checkpoints import Checkpoints
+    from orchestrator.finding import FoundSweep
 
 app = typer.Typer(help="Look at the training states of a sweep's trials.", no_args_is_help=True)
 
 TrialOption = Annotated[int, typer.Option("--trial", help="The trial's number; 0 is the preset.")]
+ALL = "all"
 
 
 @app.command()
@@ -30,10 +32,23 @@ def digest(sweep: SweepName, trial: TrialOption = 0, storage: StorageOption = DE
 
 
 @app.command("list")
-def list_checkpoints(sweep: SweepName, trial: TrialOption = 0, storage: StorageOption = DEFAULT_STORAGE) -> None:
-    """List the committed checkpoints of a trial by their step."""
-    for step in _checkpoints(sweep, trial, storage).steps():
-        print(step)
+def list_checkpoints(
+    sweep: SweepName,
+    trial: TrialOption = 0,
+    storage: StorageOption = DEFAULT_STORAGE,
+    output: OutputOption = Output.table,
+) -> None:
+    """List a trial's checkpoints, with those that do not count: torn, damaged, or superseded by a later attempt."""
+    import time
+
+    from orchestrator.checkpoints_view import describe_checkpoints, rows_of
+    from orchestrator.tables import console, print_json, table
+
+    described = describe_checkpoints(_checkpoints(sweep, trial, storage))
+    if output is Output.json:
+        print_json(described)
+    else:
+        console().print(table(f"Checkpoints of trial {trial}", rows_of(described, time.time())))
 
 
 @app.command()
@@ -44,6 +59,7 @@ def show(
     output: OutputOption = Output.table,
 ) -> None:
     """Where a trial's newest good checkpoint comes from: attempts and workers, conditions of its bits, code, machine."""
+    from orchestrator.checkpoints_view import origin
     from orchestrator.errors import Refusal
     from orchestrator.tables import console, facts, print_json
 
@@ -52,44 +68,81 @@ def show(
         raise Refusal(f"trial {trial} has no checkpoint yet", path="--trial", value=trial)
     if output is Output.json:
         print_json({"step": newest.step, "digest": newest.digest, **newest.about})
-        return
-    about = newest.about
-    attempts = [
-        f"from step {one['from_step']} on {one['workers']} worker(s) of {one['host']}"
-        + (f", not exact: {'; '.join(one['inexact'])}" if one["inexact"] else "")
-        for one in about.get("history", [])
-    ]
-    made = about.get("provenance", {})
-    lines = {
-        "step": str(newest.step),
-        "digest": newest.digest,
-        "attempts": "\n".join(attempts),
-        "conditions": ", ".join(f"{name} {value}" for name, value in about.get("conditions", {}).items()),
-        "code": made.get("git", "") + (" with changes" if made.get("git_dirty") else ""),
-        "packages": ", ".join(f"{name} {value}" for name, value in made.get("packages", {}).items()),
-        "machine": ", ".join(str(made[name]) for name in ("processor", "platform") if made.get(name)),
-    }
-    console().print(facts({name: line for name, line in lines.items() if line}))
+    else:
+        console().print(facts(origin(newest)))
 
 
 @app.command()
 def verify(sweep: SweepName, trial: TrialOption = 0, storage: StorageOption = DEFAULT_STORAGE) -> None:
     """Read every checkpoint of a trial and check its hashes. Exit code 1 where one is damaged."""
+    from orchestrator.checkpoints_view import named
     from trainers.checkpoint import DamagedCheckpoint
 
     checkpoints = _checkpoints(sweep, trial, storage)
+    listing = checkpoints.look()
     damaged = 0
-    for step in checkpoints.steps():
+    for place in listing.valid:
         try:
-            print(f"step {step}: good, {checkpoints.load(step).digest}")
+            print(f"{named(place)}: good, {checkpoints.read(place, listing).digest}")
         except DamagedCheckpoint as error:
-            print(f"step {step}: damaged: {error}")
+            print(f"{named(place)}: damaged: {error}")
             damaged += 1
     raise typer.Exit(1 if damaged else 0)
 
 
-def _checkpoints(sweep: str, trial: int, storage: str) -> Checkpoints:
+@app.command()
+def prune(
+    sweep: SweepName,
+    trial: Annotated[str, typer.Option("--trial", metavar="N|all", help="The trial's number, or all.")] = ALL,
+    last: Annotated[
+        int | None, typer.Option("--last", min=1, help="Newest good checkpoints to keep; default: as the sweep says.")
+    ] = None,
+    best: Annotated[
+        int | None, typer.Option("--best", min=0, help="Best good checkpoints to keep; default: as the sweep says.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+    storage: StorageOption = DEFAULT_STORAGE,
+) -> None:
+    """Delete the checkpoints that need not stay, and what killed workers left. Not while the sweep runs."""
+    from cluster.driver import is_driven
+    from cluster.pruning import prune as pruned
+    from orchestrator.checkpoints_view import keep_of
+    from orchestrator.errors import Refusal
+    from orchestrator.finding import find_sweep
+    from orchestrator.quantities import size_text
+
+    found = find_sweep(sweep, storage)
+    trials = list(found.state.trials) if trial == ALL else [_trial(found, trial)]
+    if is_driven(found.store, found.paths):
+        raise Refusal(f"sweep {found.state.name} is being run; prune it once it has ended", value=sweep)
+    total = 0
+    for index in trials:
+        checkpoints = _of(found, index)
+        for doomed in pruned(checkpoints, keep_of(checkpoints, last, best), dry_run):
+            print(
+                f"trial {index}: {doomed.path.rpartition('checkpoints/')[2]}, {size_text(doomed.bytes)}: {doomed.why}"
+            )
+            total += doomed.bytes
+    print(f"{size_text(total)} {'would be freed' if dry_run else 'freed'}")
+
+
+def _trial(found: FoundSweep, wanted: str) -> int:
+    """The number of a trial as a user wrote it."""
+    from orchestrator.errors import Refusal
+
+    if wanted.isdecimal() and int(wanted) in found.state.trials:
+        return int(wanted)
+    known = [*map(str, found.state.trials), ALL]
+    raise Refusal(f"sweep {found.state.name} has no trial {wanted}", path="--trial", value=wanted, has=known)
+
+
+def _of(found: FoundSweep, trial: int) -> Checkpoints:
     from cluster.checkpoints import Checkpoints
+
+    return Checkpoints(found.store, found.paths.checkpoints(trial))
+
+
+def _checkpoints(sweep: str, trial: int, storage: str) -> Checkpoints:
     from orchestrator.errors import Refusal
     from orchestrator.finding import find_sweep
 
@@ -97,4 +150,4 @@ def _checkpoints(sweep: str, trial: int, storage: str) -> Checkpoints:
     if trial not in found.state.trials:
         known = [str(index) for index in found.state.trials]
         raise Refusal(f"sweep {found.state.name} has no trial {trial}", path="--trial", value=trial, has=known)
-    return Checkpoints(found.store, found.paths.checkpoints(trial))
+    return _of(found, trial)

@@ -151,7 +151,8 @@ def test_a_killed_driver_comes_back_to_the_bytes_of_a_folder(far, wanted, tmp_pa
     assert found["best"]["grid"] == join(far.runs, SweepPaths(sweep).grid(found["best"]["index"], STEPS))
     assert grid.startswith(b"\x89PNG")
     assert json.loads(super(RemoteDesk, far).ok("results", join(far.runs, sweep), "-o", "json")) == found
-    assert far.ok("checkpoints", "list", "small") == "30\n40\n"
+    kept = json.loads(far.ok("checkpoints", "list", "small", "-o", "json"))
+    assert [(one["step"], one["state"]) for one in kept] == [(30, "good"), (40, "good")]
     assert far.ok("checkpoints", "verify", "small").count("good") == 2
     (tmp_path / "in").mkdir()
     Image.new("RGB", (50, 40), "white").save(tmp_path / "in" / "line.png")
