@@ -40,13 +40,14 @@ SWEEP, ALONE = "sweep", "alone"
 
 def serve(pipe: Connection) -> None:
     """A bare process: trains each run of a message, and answers with their wall seconds."""
-    from cluster.training import Place, train
+    from cluster.report import Place
+    from cluster.training import train
 
     while (runs := pipe.recv()) is not None:
         seconds = []
         for run in runs:
             began = time.perf_counter()
-            train(run, Place(), lambda report: True, lambda: False)
+            train(run, Place(), lambda report: True, lambda: None)
             seconds.append(time.perf_counter() - began)
         pipe.send(seconds)
 
@@ -75,6 +76,7 @@ class Trials:
             steps=self.steps,
             every=Every(report=max(1, self.steps // 10), evaluate=max(1, self.steps // 2), checkpoint=self.steps),
             workers=1,
+            least_workers=1,
             threads=1,
             precision="fp32",
             layout="contiguous",
@@ -146,6 +148,7 @@ def make_job(trials: Trials, count: int, cores: int) -> Job:
         steps=trials.steps,
         asha=None,
         workers=1,
+        least_workers=1,
         cpus_per_worker=cores / CONCURRENT,
         gpus_per_worker=0.0,
         failures=0,

@@ -24,8 +24,9 @@ from benchmarks.cases import SEED
 from benchmarks.measure import Finding, Watch, conditions, parser, show, wait_for_quiet
 from benchmarks.pictures import Photographs, photographs
 from benchmarks.shards import write_shards
+from cluster.report import Place, Report
 from cluster.run import Data, Every, Run
-from cluster.training import Place, Report, train
+from cluster.training import train
 from data_shards.build.publish import publish
 from data_shards.cache.shards import ShardCache
 from data_shards.counters import COUNTS, since
@@ -94,7 +95,7 @@ def reports(run: Run) -> list[Report]:
         told.append(report)
         return True
 
-    train(run, Place(), tell, lambda: False)
+    train(run, Place(), tell, lambda: None)
     return told
 
 

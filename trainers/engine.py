@@ -15,7 +15,7 @@ from torch import Tensor
 
 from trainers import randomness
 from trainers.gradients import FlatGradient, differentiate, reduce_move
-from trainers.ledger import Ledger
+from trainers.ledger import VOTES, Ledger, Skips
 from trainers.pool import Pool
 from trainers.replica import HostedReplica, Read
 from trainers.settings import Balance
@@ -25,11 +25,15 @@ from trainers.tree import LocalSum, Tree
 STAGE = "main"
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 ACCURACY_DECAY = 0.95  # of the running accuracy that decides whether a critic rests: about 20 steps
+RETREAT_FACTOR = 0.5  # on every learning rate, from the step of a retreat on
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to compute, apart from what. `precision`: fp32, tf32 or bf16; `ema`: decay of the generators' average, 0 is off."""
+    """How to compute, apart from what. `precision`: fp32, tf32 or bf16; `ema`: decay of the generators' average, 0 is off.
+
+    `on_nonfinite`: stop and rollback raise, skip leaves the update out; who catches the error goes back, or does not.
+    """
 
     seed: int
     precision: str = "fp32"
@@ -40,7 +44,11 @@ class Options:
 
 
 class Engine:
-    """Trains `system` on what `read` gives. `t` steps are done; `draws` counts the draws per source."""
+    """Trains `system` on what `read` gives. `t` steps are done; `draws` counts the draws per source.
+
+    `retreats`: the steps from which every learning rate is halved once more. It is part of the state, and set by whoever
+    went back to an earlier one.
+    """
 
     def __init__(
         self, system: System, read: Read, shapes: Shapes, tree: Tree, options: Options, device: torch.device
@@ -51,6 +59,8 @@ class Engine:
         self.t = 0
         self.draws = dict.fromkeys(system.reads.sources, 0)
         self.moves = {player.name: 0 for player in system.players}
+        self.retreats: tuple[int, ...] = ()
+        self.skips = Skips.of(system)
         self.ledger = Ledger(system, device)
         self.flat = {p.name: FlatGradient(p, self.ledger.size, device) for p in system.players}
         self.scalar_sum = LocalSum(self.ledger.size, device)
@@ -65,6 +75,27 @@ class Engine:
     def critics(self) -> list[Player]:
         """The players that balance acts on."""
         return [player for player in self.system.players if player.critic]
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """player -> how many of its updates were left out because they were not finite, up to the step before the last."""
+        return self.skips.counts
+
+    def take_skips(self) -> list[str]:
+        """What was left out since this was last asked, a line each; the last step's comes with the next one, or `settle`."""
+        return self.skips.take()
+
+    def vote(self, number: int) -> None:
+        """This worker's wish from the next step on: 0 to go on, i for the i-th of `ledger.VOTES`. It changes no bits."""
+        assert 0 <= number <= len(VOTES), "a vote is 0, or the place of its name in VOTES, counted from 1"
+        self.ledger.vote = number
+
+    def votes(self) -> tuple[int, int, int]:
+        """How many replicas wished for each of `ledger.VOTES` in the step before the last one: the same on every worker.
+
+        Nobody waits for it; zeros before the second step.
+        """
+        return self.ledger.votes()
 
     def step(self, report: bool = False) -> None:
         """One pass of the system's step. `report`: also run the terms of weight 0 that cost a pass; it changes no bits."""
@@ -85,9 +116,28 @@ class Engine:
         self._commit(replicas)
 
     def settle(self) -> None:
-        """Wait for the last step's numbers; raise NonFiniteError if one of them is not finite and the run stops at that."""
-        if self.options.on_nonfinite == "stop":
-            self.ledger.check(latest=True)
+        """Wait for the last step's numbers; raise NonFiniteError if one of them is not finite, unless updates are skipped."""
+        self._look(latest=True)
+
+    def count_skips(self) -> None:
+        """Wait for the last step's skips, so that a state holds all that came before it."""
+        self.skips.note(self.ledger.sent(latest=True))
+
+    def forget(self) -> None:
+        """Drop what steps leave behind and no state holds: numbers on their way, half-made sums, gradients."""
+        self.ledger = Ledger(self.system, self.device)
+        self.skips = Skips.of(self.system)
+        for sums in (self.scalar_sum, *(flat.sums for flat in self.flat.values())):
+            sums.clear()
+        for optimizer in self.optimizers.values():
+            optimizer.zero_grad(set_to_none=True)
+
+    def _look(self, latest: bool) -> None:
+        """Act on the numbers that have arrived: those up to the step before the last, or `latest`."""
+        if self.options.on_nonfinite == "skip":
+            self.skips.note(self.ledger.sent(latest))
+        else:
+            self.ledger.check(latest)
 
     def _play(
         self,
@@ -153,18 +203,20 @@ class Engine:
         """Step a player's optimizer on the reduced gradient."""
         name = flat.player.name
         norm = torch.linalg.vector_norm(total[: flat.numel])
-        self.ledger.norms[name] = norm
         flat.apply(total)
-        optimizer = self.optimizers[name]
+        optimizer, masked = self.optimizers[name], None
         if self.options.on_nonfinite == "skip":
             # The protocol of torch's GradScaler: a fused optimizer masks its own update on the device.
-            optimizer.found_inf = (~torch.isfinite(norm)).float()  # type: ignore[attr-defined]
+            masked = (~torch.isfinite(norm)).float()
+            optimizer.found_inf = masked  # type: ignore[attr-defined]
+        self.ledger.moved(name, norm, masked)
         optimizer.step()
         self.moves[name] += 1
 
     def _set_rates(self) -> None:
+        retreated = RETREAT_FACTOR ** sum(step <= self.t for step in self.retreats)
         for player in self.system.players:
-            rate = self.base_rates[player.name] * player.rate(self.t)
+            rate = self.base_rates[player.name] * player.rate(self.t) * retreated
             for group in self.optimizers[player.name].param_groups:
                 group["lr"] = rate
 
@@ -191,8 +243,7 @@ class Engine:
             running = torch.lerp(seen, self.accuracy[1], ACCURACY_DECAY)
             self.accuracy = torch.stack([self.accuracy[1], torch.where(seen.isnan(), self.accuracy[1], running)])
         self.ledger.end()
-        if self.options.on_nonfinite == "stop":
-            self.ledger.check(latest=False)
+        self._look(latest=False)
         self.t += 1
 
     def _averaged(self) -> list[tuple[str, Tensor]]:

@@ -18,7 +18,7 @@ class SettingError(ValueError):
 
 
 class NonFiniteError(RuntimeError):
-    """A loss or a gradient became NaN or infinite, and the run was told to stop at that (`on_nonfinite: stop`)."""
+    """A loss or a gradient became NaN or infinite, and the run does not pass over that (`on_nonfinite: stop | rollback`)."""
 
     def __init__(self, step: int, culprits: list[str]) -> None:
         super().__init__(f"step {step}: not finite: {', '.join(culprits)}")
@@ -28,3 +28,11 @@ class NonFiniteError(RuntimeError):
     def __reduce__(self) -> tuple[type[NonFiniteError], tuple[int, list[str]]]:
         """Survive the trip between processes: exceptions are pickled by their arguments."""
         return NonFiniteError, (self.step, self.culprits)
+
+
+class PeerLost(RuntimeError):
+    """Another worker of the group died, or did not answer within the group's timeout: this one cannot go on either.
+
+    One line: who noticed, in what, and what the transport said. The worker that is named need not be the one that failed:
+    it may have been waiting for a third.
+    """

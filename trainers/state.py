@@ -19,8 +19,10 @@ from trainers.engine import Engine
 def named_state(engine: Engine) -> dict[str, Tensor] | None:
     """The whole training state on rank 0, whatever the number of workers; None on the other ranks.
 
-    Every rank must call it: the image pools lie with the workers that host them.
+    Every rank must call it: the image pools lie with the workers that host them. A snapshot: copies on the CPU, which
+    training does not touch as it goes on.
     """
+    engine.count_skips()
     pools = {
         f"pool.{replica}.{domain}.{field}": tensor
         for replica, of_replica in engine.pools.items()
@@ -31,16 +33,20 @@ def named_state(engine: Engine) -> dict[str, Tensor] | None:
         parts = engine.tree.gather(save({name: t.cpu().contiguous() for name, t in pools.items()}))
         if parts is None:
             return None
-        pools = {name: tensor for part in parts for name, tensor in load(part).items()}
-    state = _replicated(engine) | pools
-    return {name: state[name].detach().cpu().contiguous() for name in sorted(state)}
+        snapshot = {name: tensor for part in parts for name, tensor in load(part).items()}
+    else:
+        snapshot = {name: _snapshot(tensor) for name, tensor in pools.items()}
+    snapshot |= {name: _snapshot(tensor) for name, tensor in _replicated(engine).items()}
+    return dict(sorted(snapshot.items()))
 
 
 def load_state(engine: Engine, state: Mapping[str, Tensor]) -> None:
     """Take over a state that `named_state` gave; the engine's system, replicas and settings must be those of the state.
 
-    Raises KeyError where a name is missing, RuntimeError where a shape differs.
+    What the engine did before leaves no trace: it goes on as a fresh one would. Raises KeyError where a name is missing,
+    RuntimeError where a shape differs.
     """
+    engine.forget()
     names = _parameter_names(engine)
     with torch.no_grad():
         for name, parameter in engine.system.named_parameters():
@@ -61,6 +67,8 @@ def load_state(engine: Engine, state: Mapping[str, Tensor]) -> None:
     engine.t = int(state["counter.step"])
     engine.draws = {source: int(state[f"counter.draw.{source}"]) for source in engine.draws}
     engine.moves = {player: int(state[f"counter.moves.{player}"]) for player in engine.moves}
+    engine.skips.counts |= {p: int(state[key]) for p in engine.moves if (key := f"counter.skipped.{p}") in state}
+    engine.retreats = tuple(state["counter.retreats"].tolist()) if "counter.retreats" in state else ()
     engine.accuracy = state["balance.accuracy"].to(engine.device, copy=True)
 
 
@@ -100,8 +108,17 @@ def _replicated(engine: Engine) -> dict[str, Tensor]:
     state["counter.step"] = torch.tensor(engine.t)
     state |= {f"counter.draw.{source}": torch.tensor(count) for source, count in engine.draws.items()}
     state |= {f"counter.moves.{player}": torch.tensor(count) for player, count in engine.moves.items()}
+    # What has not happened has no name, so that its digest does not depend on whether it was watched for.
+    state |= {f"counter.skipped.{player}": torch.tensor(count) for player, count in engine.skipped.items() if count}
+    if engine.retreats:
+        state["counter.retreats"] = torch.tensor(engine.retreats, dtype=torch.int64)
     state["balance.accuracy"] = engine.accuracy
     return state
+
+
+def _snapshot(tensor: Tensor) -> Tensor:
+    """A contiguous copy on the CPU, in one go."""
+    return torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor.detach())
 
 
 def _parameter_names(engine: Engine) -> dict[int, str]:

@@ -1,12 +1,14 @@
 """Every system keeps every promise: one suite over all of them. A new system adds one line to `worlds.TINY`."""
 
+import functools
 import math
 
 import pytest
 import torch
 from safetensors.torch import load, save
 
-from tests.trainers import worlds
+from tests.trainers import trainings, worlds
+from tests.trainers.trainings import REPLICAS, digests_on, train_in_legs
 from tests.trainers.worlds import STEPS, VARIANTS, engine, state_digest, variant
 from trainers.settings import Balance
 from trainers.state import load_state, named_state
@@ -30,16 +32,18 @@ def played(of, steps=STEPS, report=False):
     return of
 
 
-@pytest.fixture(scope="session")
-def two_workers(tmp_path_factory):
-    """Digests of every variant from two gloo processes."""
-    return worlds.digests_on(2, 2, tmp_path_factory.mktemp("two"))
+@functools.cache
+def alone(name, replicas=REPLICAS):
+    """What a variant comes to on one worker, undisturbed: (digest, the last step's means, skips)."""
+    of = trainings.played(variant(name, Tree(replicas)))
+    return state_digest(of), *trainings.numbers(of)
 
 
-@pytest.fixture(scope="session")
-def four_workers(tmp_path_factory):
-    """Digests of every variant from four gloo processes."""
-    return worlds.digests_on(4, 4, tmp_path_factory.mktemp("four"))
+# Sums are shared out among four workers however small they are, and travel whole between two.
+@functools.cache
+def on_workers(workers):
+    """The same for every variant, from bare gloo processes."""
+    return digests_on(workers, REPLICAS, large=64)
 
 
 def test_every_system_has_tiny_settings():
@@ -114,16 +118,18 @@ def test_saving_and_loading_is_exact(name):
 
 
 @EACH_VARIANT
-def test_two_workers_are_one(name, two_workers):
-    of = variant(name, Tree(2))
-    for t in range(STEPS):
-        of.step(report=t % 2 == 1)
-    assert two_workers[name] == (state_digest(of), str(sorted(of.ledger.means().items())))
+@pytest.mark.parametrize("workers", [2, 4])
+def test_any_number_of_workers_is_one(workers, name):
+    assert on_workers(workers)[name] == alone(name)
 
 
-@EACH_VARIANT
-def test_four_workers_are_one(name, four_workers):
-    assert four_workers[name][0] == state_digest(played(variant(name, Tree(4))))
+def test_eight_workers_are_one():
+    assert digests_on(8, 8, ["cyclegan"], large=64) == {"cyclegan": alone("cyclegan", 8)}
+
+
+@pytest.mark.parametrize("seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 23))])
+def test_a_run_whose_workers_are_killed_and_change_in_number_comes_to_the_same(seed, tmp_path):
+    assert train_in_legs(seed, tmp_path) == {name: alone(name)[0] for name in worlds.VARIANTS}
 
 
 @EACH_VARIANT

@@ -1,50 +1,39 @@
-"""A NaN stops the run and is named, or the step is masked as if it had not been: never does it reach a weight."""
+"""A NaN stops the run and is named, or the step is masked as if it had not been, and told: never does it reach a weight."""
 
 import math
 import pickle
 
-import numpy as np
 import pytest
 import torch
 
 from tests.trainers import worlds
 from tests.trainers.watching import same
-from tests.trainers.worlds import SEED, build, state_digest
-from trainers.engine import Engine, Options
+from tests.trainers.worlds import STEPS, state_digest, state_of
+from trainers.engine import RETREAT_FACTOR
 from trainers.errors import NonFiniteError
-from trainers.state import named_state
+from trainers.ledger import TOLD
+from trainers.settings import Balance
+from trainers.state import load_state
 from trainers.systems.catalog import SYSTEMS
-from trainers.tree import Tree
 
 EACH_SYSTEM = pytest.mark.parametrize("name", SYSTEMS)
 BAD = 2  # the draw that is not finite
 
 
-def engine(name, on_nonfinite, bad=BAD, replica=1):
-    """An engine whose `bad`th draw holds a NaN, in one picture of one replica."""
-    honest = worlds.read(2)
-
-    def read(source, draw, at):
-        found = {domain: pixels.astype(np.float32) for domain, pixels in honest(source, draw, at).items()}
-        if (draw, at) == (bad, replica):
-            for pixels in found.values():
-                pixels[0, 3, 3, 0] = math.nan
-        return found
-
-    options = Options(SEED, on_nonfinite=on_nonfinite)
-    return Engine(build(name), read, worlds.SHAPES, Tree(2), options, torch.device("cpu"))
+def engine(name, on_nonfinite, bad=BAD, **settings):
+    """An engine of two replicas whose `bad`th draw holds a NaN, in one picture of the second one."""
+    return worlds.engine(name, bad=None if bad is None else (bad, 1), on_nonfinite=on_nonfinite, **settings)
 
 
 def learned(of):
     """What a masked step must leave alone: parameters and moments."""
-    state = named_state(of)
-    assert state is not None
-    return {name: tensor.clone() for name, tensor in state.items() if name.startswith(("model.", "optimizer."))}
+    return {name: tensor for name, tensor in state_of(of).items() if name.startswith(("model.", "optimizer."))}
 
 
 @EACH_SYSTEM
-def test_stop_names_the_step_and_what_is_not_finite(name):
-    of = engine(name, "stop")
+@pytest.mark.parametrize("on_nonfinite", ["stop", "rollback"])
+def test_stop_and_rollback_name_the_step_and_what_is_not_finite(name, on_nonfinite):
+    of = engine(name, on_nonfinite)
     for _ in range(BAD + 1):
         of.step()
     with pytest.raises(NonFiniteError) as caught:
@@ -129,3 +118,135 @@ def test_the_pools_of_a_run_that_skips_stay_finite():
     for _ in range(4):
         of.step()
     assert all(torch.isfinite(pool.images).all() for pools in of.pools.values() for pool in pools.values())
+
+
+def spoil(of, player, when):
+    """Make gradients of a player NaN: those for which `when(how many were taken before)` says so, over both replicas."""
+    taken: list[None] = []
+
+    def hook(gradient):
+        taken.append(None)
+        return gradient * math.nan if when(len(taken) - 1) else gradient
+
+    player.parameters[0].register_hook(hook)
+
+
+def played(of, steps):
+    """The engine after some steps."""
+    for _ in range(steps):
+        of.step()
+    return of
+
+
+def test_skips_are_counted_and_told_a_step_late():
+    of = played(engine("pix2pix", "skip"), BAD + 1)
+    assert (of.skipped, of.take_skips()) == ({"critic": 0, "generator": 0}, [])
+    of.step()
+    assert of.skipped == {"critic": 1, "generator": 1}
+    assert of.take_skips() == [
+        f"step {BAD}: update of critic skipped: not finite: d, gradient of critic",
+        f"step {BAD}: update of generator skipped: not finite: adv, l1, gradient of generator",
+    ]
+    assert played(of, 2).take_skips() == [], "each is told once"
+    assert of.skipped == {"critic": 1, "generator": 1}
+
+
+@EACH_SYSTEM
+def test_settling_tells_of_the_last_step_and_of_the_player_that_was_left_out_alone(name):
+    of = engine(name, "skip", bad=None)
+    sick, well = of.system.players
+    spoil(of, sick, lambda taken: taken == 0)
+    of.step()
+    of.settle()
+    assert of.take_skips() == [f"step 0: update of {sick.name} skipped: not finite: gradient of {sick.name}"]
+    assert played(of, 2).skipped == {sick.name: 1, well.name: 0}
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_one_bad_move_among_a_critics_turns_is_not_lost(last):
+    def spoilt(on_nonfinite):
+        of = engine("pix2pix", on_nonfinite, bad=None, balance=Balance(critic_turns=3))
+        critic = next(player for player in of.system.players if player.critic)
+        spoil(of, critic, lambda taken: taken in ((4,) if last else (0, 2)))  # two replicas a turn
+        return of
+
+    of = spoilt("skip")
+    of.step()
+    of.settle()
+    times = "update" if last else "2 updates"
+    assert of.take_skips() == [f"step 0: {times} of critic skipped: not finite: gradient of critic"]
+    assert of.skipped == {"critic": 1 if last else 2, "generator": 0}
+    of = spoilt("stop")
+    of.step()
+    with pytest.raises(NonFiniteError, match=r"step 0: not finite: .*gradient of critic"):
+        of.settle()
+
+
+def test_many_skips_are_told_in_few_lines():
+    of = engine("pix2pix", "skip", bad=None)
+    spoil(of, of.system.players[0], lambda taken: True)
+    assert played(of, TOLD + 3).skipped[of.system.players[0].name] == TOLD + 2
+    told = of.take_skips()
+    assert [line.partition(":")[0] for line in told[:TOLD]] == [f"step {step}" for step in range(TOLD)]
+    assert told[TOLD:] == [f"2 more times updates were skipped, up to step {TOLD + 1}"]
+
+
+@EACH_SYSTEM
+@pytest.mark.parametrize("saved", [BAD, BAD + 1, BAD + 2])
+def test_a_state_holds_the_skips_of_all_steps_before_it(name, saved):
+    undisturbed = played(engine(name, "skip"), STEPS)
+    state = state_of(played(engine(name, "skip"), saved))
+    names = {f"counter.skipped.{player.name}" for player in undisturbed.system.players}
+    assert names & state.keys() == (names if saved > BAD else set())
+    of = engine(name, "skip")
+    load_state(of, state)
+    assert set(of.skipped.values()) == {int(saved > BAD)}
+    assert state_digest(played(of, STEPS - saved)) == state_digest(undisturbed)
+    assert set(of.skipped.values()) == {1}
+
+
+@EACH_SYSTEM
+def test_every_rate_is_halved_from_a_retreat_on(name):
+    of, usual = engine(name, "rollback", bad=None), engine(name, "rollback", bad=None)
+    of.retreats = (1, 3, 3)
+    for step in range(STEPS):
+        of.step()
+        usual.step()
+        factor = RETREAT_FACTOR ** (0 if step < 1 else 1 if step < 3 else 3)
+        for player, optimizer in of.optimizers.items():
+            rate = usual.optimizers[player].param_groups[0]["lr"]
+            assert optimizer.param_groups[0]["lr"] == rate * factor
+
+
+@EACH_SYSTEM
+@pytest.mark.parametrize("saved", [1, 3, 4])
+def test_a_retreat_does_not_depend_on_where_a_run_was_resumed(name, saved):
+    def begun():
+        of = engine(name, "rollback", bad=None)
+        of.retreats = (3,)
+        return of
+
+    of = engine(name, "rollback", bad=None)
+    load_state(of, state_of(played(begun(), saved)))
+    assert of.retreats == (3,)
+    found = state_digest(played(of, STEPS - saved))
+    assert found == state_digest(played(begun(), STEPS))
+    assert found != state_digest(played(engine(name, "rollback", bad=None), STEPS))
+
+
+@EACH_SYSTEM
+def test_going_back_in_the_same_process_is_going_on_from_that_state_elsewhere(name):
+    of = engine(name, "rollback", bad=4)
+    state = state_of(played(of, 2))
+    with pytest.raises(NonFiniteError, match="step 4: "):
+        played(of, 4)
+    load_state(of, state)
+    of.retreats += (2,)
+    elsewhere = engine(name, "rollback", bad=None)
+    load_state(elsewhere, state)
+    elsewhere.retreats = (2,)
+    assert state_digest(played(of, 2)) == state_digest(played(elsewhere, 2))
+    with pytest.raises(NonFiniteError, match="step 4: "):
+        played(of, 2)
+    load_state(of, state)
+    assert of.retreats == (), "a state from before a retreat knows nothing of it"

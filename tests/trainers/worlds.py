@@ -1,20 +1,18 @@
-"""Small worlds for the engine's tests: tiny systems, pure synthetic batches, and bare gloo processes."""
+"""Small worlds for the engine's tests: tiny systems and pure synthetic batches."""
 
 from __future__ import annotations
 
-import os
+import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
-from torch.multiprocessing.spawn import spawn
+from torch import Tensor
 
 from trainers import randomness
 from trainers.engine import Engine, Options
-from trainers.settings import effective
+from trainers.settings import Balance, effective
 from trainers.state import digest, named_state
 from trainers.system import System
 from trainers.systems.catalog import SYSTEMS
@@ -35,14 +33,19 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "pix2pix": ("pix2pix", {}, {}),
     "pix2pix-batchnorm-gan": ("pix2pix", {"norm": "batch", "conditional": False, "critic": "pixel"}, {}),
     "pix2pix-encdec-channels-last": ("pix2pix", {"generator": "encdec"}, {"layout": "channels_last"}),
+    "cyclegan-balance": ("cyclegan", {}, {"balance": Balance(critic_turns=2, target_accuracy=0.5, lr_ratio=0.5)}),
+    "pix2pix-skip": ("pix2pix", {}, {"on_nonfinite": "skip", "bad": (2, 1)}),
 }
 
 
-def read(replicas: int) -> Any:
-    """Batches that depend on (source, draw, global slot) alone, as a stream's do."""
+def read(replicas: int, bad: tuple[int, int] | None = None) -> Any:
+    """Batches that depend on (source, draw, global slot) alone, as a stream's do; a sample a replica at least.
+
+    bad: (draw, replica) whose first pictures hold a NaN.
+    """
 
     def batch(source: str, draw: int, replica: int) -> dict[str, np.ndarray]:
-        each = BATCH // replicas
+        each = max(1, BATCH // replicas)
         slots = range(replica * each, (replica + 1) * each)
         out = {}
         for domain in source:
@@ -53,6 +56,9 @@ def read(replicas: int) -> Any:
                 for slot in slots
             ]
             out[domain] = np.stack(pictures)
+            if (draw, replica) == bad:
+                out[domain] = out[domain].astype(np.float32)
+                out[domain][0, 3, 3, 0] = math.nan
         return out
 
     return batch
@@ -74,12 +80,13 @@ def engine(
     tree: Tree | None = None,
     hyper: Mapping[str, Any] | None = None,
     weights: Mapping[str, float] | None = None,
+    bad: tuple[int, int] | None = None,
     **options: Any,
 ) -> Engine:
     """An engine over a tiny system; two replicas on one worker unless told otherwise."""
     where = tree or Tree(2)
     system = build(name, weights, **dict(hyper or {}))
-    return Engine(system, read(where.replicas), SHAPES, where, Options(SEED, **options), torch.device("cpu"))
+    return Engine(system, read(where.replicas, bad), SHAPES, where, Options(SEED, **options), torch.device("cpu"))
 
 
 def variant(name: str, tree: Tree | None = None) -> Engine:
@@ -88,34 +95,13 @@ def variant(name: str, tree: Tree | None = None) -> Engine:
     return engine(system, tree=tree, hyper=hyper, **options)
 
 
-def state_digest(of: Engine) -> str:
-    """The digest of the whole training state (one worker)."""
+def state_of(of: Engine) -> dict[str, Tensor]:
+    """The whole training state (one worker)."""
     state = named_state(of)
     assert state is not None
-    return digest(state)
+    return state
 
 
-def _worker(rank: int, workers: int, replicas: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=workers)
-    lines = []
-    for name in VARIANTS:
-        trained = variant(name, Tree(replicas, rank, workers))
-        for t in range(STEPS):
-            trained.step(report=t % 2 == 1)
-        state = named_state(trained)
-        if state is not None:
-            lines.append(f"{name} {digest(state)} {sorted(trained.ledger.means().items())}")
-    if rank == 0:
-        (Path(folder) / "digests").write_text("\n".join(lines))
-    dist.barrier()
-    os._exit(
-        0
-    )  # a library's thread that is still there when statics are destroyed would now and then abort the process
-
-
-def digests_on(workers: int, replicas: int, folder: Path) -> dict[str, tuple[str, str]]:
-    """variant -> (digest, the last step's numbers) after `STEPS` steps on bare gloo processes."""
-    spawn(_worker, (workers, replicas, str(folder)), nprocs=workers)
-    rows = [line.split(" ", 2) for line in (folder / "digests").read_text().splitlines()]
-    return {name: (found, numbers) for name, found, numbers in rows}
+def state_digest(of: Engine) -> str:
+    """Its digest."""
+    return digest(state_of(of))
