@@ -20,19 +20,27 @@ PACKAGES = ("torch", "numpy", "pillow", "simplejpeg")
 
 
 class OtherConditions(ValueError):
-    """A checkpoint was made under conditions that this process does not have."""
+    """A run, or the checkpoint it would go on from, asks for conditions that this process does not have."""
 
 
 def conditions(run: Run, device: str) -> dict[str, str]:
-    """Name -> value of everything that the bits of `run` depend on here. device: as torch names it, such as "cpu"."""
+    """Name -> value of everything that the bits of `run` depend on here. device: as torch names it, such as "cpu".
+
+    Raises OtherConditions where the processor has not the instruction set that the run asks for.
+    """
+    capability = torch.backends.cpu.get_cpu_capability()
+    if run.cpu_capability not in ("auto", capability.lower()):
+        raise OtherConditions(
+            f"resources.cpu_capability: {run.cpu_capability} was asked for, and torch has {capability.lower()} on this "
+            f"processor ({platform.node()})"
+        )
     found = {name: version(name) for name in PACKAGES}
     found["machine"] = platform.machine()
     if torch.device(device).type == "cuda":
         found["device"] = torch.cuda.get_device_name(torch.device(device))
         found["cuda"] = str(torch.version.cuda)
     else:
-        # Which instructions the kernels were written with: ATEN_CPU_CAPABILITY and ONEDNN_MAX_CPU_ISA set it.
-        found["device"] = f"cpu with {torch.backends.cpu.get_cpu_capability()}"
+        found["device"] = f"cpu with {capability}"
     found["threads"] = str(run.threads)
     found["arithmetic"] = f"{run.precision}, {run.layout}, {'exact' if run.exact else 'not exact'}"
     return found

@@ -14,7 +14,7 @@ from typing import Any
 
 from cluster.job import Job
 from cluster.lock import SweepBusy
-from cluster.log import LIVE, SweepState, TrialState, jsonable
+from cluster.log import CHECKPOINT, CRASH, HALT, LIVE, STALL, SweepState, TrialState, jsonable
 from cluster.log_store import SweepLog
 from cluster.rungs import Rungs
 from cluster.stop import StopRequest
@@ -22,7 +22,13 @@ from data_shards.errors import DataError
 
 CONTINUE, STOP = "continue", "stop"
 HALTED = "halted"  # a trial's outcome: its data or the storage does not serve
+STALLED = "stalled for"  # a watchdog's words
 LONGEST_PAUSE_S = 30.0  # before a trial that crashed is tried again
+
+
+def pause_s(first: float, failures: int) -> float:
+    """Seconds before a trial that has failed so often is tried again: they double."""
+    return min(LONGEST_PAUSE_S, first * 2.0 ** min(failures, 10))
 
 
 class Conductor:
@@ -63,16 +69,14 @@ class Conductor:
         for trial in self.state.trials.values():
             waiting = trial.state in LIVE and trial.index not in self._running
             if waiting and time.monotonic() >= self._not_before.get(trial.index, 0.0):
-                self._running.add(trial.index)
-                self._record("started", trial=trial.index, attempt=self.state.attempt)
+                self._start(trial.index)
                 return trial.index, trial.params
         index = len(self.state.trials)
         if index >= self.job.trials:
             return None
         params = self.job.suggest(index)
         self._record("suggested", trial=index, params=params)
-        self._running.add(index)
-        self._record("started", trial=index, attempt=self.state.attempt)
+        self._start(index)
         return index, params
 
     def is_finished(self) -> bool:
@@ -114,23 +118,60 @@ class Conductor:
         if outcome != HALTED:
             self._end(index, outcome, error)
             return
-        self._record("failed", trial=index, error=error, count=trial.failures + 1)
+        self._record("failed", trial=index, error=error, count=trial.failures + 1, what=HALT)
         self._end(index, "failed", error)
         if self.reason is None:
             self.stopping, self.reason = "failed", error
             self._ask_to_stop()
 
-    def crashed(self, index: int, error: str) -> None:
-        """A trial's process died or raised: it goes on from its last checkpoint while the budget lasts."""
-        self._running.discard(index)
+    def noticed(self, index: int, step: int, text: str) -> None:
+        """Something worth telling happened to a trial; nothing is decided by it."""
+        self._record("noticed", trial=index, step=step, text=text)
+
+    def stumbled(self, index: int, error: str) -> str:
+        """A trial failed at something (to write a checkpoint) and trains on; says whether the budget lets it."""
         trial = self.state.trials[index]
+        if trial.state != "running":
+            return STOP
+        self._record("stumbled", trial=index, error=error, count=trial.failures + 1, what=CHECKPOINT)
+        return STOP if self._spent(index, error) else CONTINUE
+
+    def crashed(self, index: int, start: int, error: str) -> None:
+        """A trial's process died or raised: it goes on from its last checkpoint while the budget lasts.
+
+        start: which of its starts that was; one that the trial is past, or has told the end of, is no news.
+        """
+        trial = self.state.trials[index]
+        if start != trial.starts or index not in self._running:
+            return
+        self._running.discard(index)
         if trial.state not in LIVE:
             return
-        count = trial.failures + 1
-        self._record("failed", trial=index, error=error, count=count)
-        self._not_before[index] = time.monotonic() + min(LONGEST_PAUSE_S, self.job.pause * 2**count)
-        if count > self.job.failures:
-            self._end(index, "failed", f"{error} (failed {count} times; budget.failures is {self.job.failures})")
+        self._fail(index, error)
+        self._not_before[index] = time.monotonic() + pause_s(self.job.pause, trial.failures)
+
+    def fell(self, index: int, outcome: str, step: int, error: str | None) -> str:
+        """A trial's worker group ended and can be started again in its place: crashed, which counts, or preempted or resized,
+        which does not. Says whether it is to be started; that is in the log already."""
+        trial = self.state.trials[index]
+        if trial.state != "running":
+            return STOP
+        if outcome == "crashed":
+            self._fail(index, error or "its workers died")
+        else:
+            self._record(outcome, trial=index, step=step)
+        self._look_up()
+        if trial.state not in LIVE or self.stopping:
+            self._running.discard(index)
+            return STOP
+        self._record("started", trial=index, attempt=self.state.attempt)
+        return CONTINUE
+
+    def left(self, index: int, step: int) -> None:
+        """A trial saved and left a machine that was announced to go: it goes on elsewhere, and it counts as nothing."""
+        self._running.discard(index)
+        if self.state.trials[index].state in LIVE:
+            self._record("preempted", trial=index, step=step)
 
     def close(self) -> str:
         """Record how the attempt ended; returns the sweep's state."""
@@ -150,6 +191,26 @@ class Conductor:
         action = STOP if stop and trial.index != 0 and step < self.job.steps else CONTINUE
         self._record("decided", trial=trial.index, step=step, value=value, action=action)
         return action
+
+    def _start(self, index: int) -> None:
+        self._running.add(index)
+        self._record("started", trial=index, attempt=self.state.attempt)
+
+    def _fail(self, index: int, error: str) -> None:
+        """Count a failure; one too many ends the trial."""
+        what = STALL if STALLED in error else CRASH
+        self._record("failed", trial=index, error=error, count=self.state.trials[index].failures + 1, what=what)
+        self._spent(index, error)
+
+    def _spent(self, index: int, error: str) -> bool:
+        """Whether a trial's budget is spent: then it has ended, with an error that adds it up."""
+        trial = self.state.trials[index]
+        if trial.failures <= self.job.failures:
+            return False
+        added = ", ".join(f"{count} x {what}" for what, count in trial.faults.items())
+        times = f"failed {trial.failures} times: {added}; budget.failures is {self.job.failures}"
+        self._end(index, "failed", f"{error} ({times})")
+        return True
 
     def _end(self, index: int, state: str, error: str | None) -> None:
         self._running.discard(index)

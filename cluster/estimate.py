@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from cluster.building import build_system, engine_options
 from cluster.run import Run
-from cluster.training import build_system, engine_options
 from trainers.engine import Engine
 from trainers.state import named_state
 from trainers.system import Shapes

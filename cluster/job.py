@@ -41,8 +41,20 @@ class Job:
     steps: int
     asha: Asha | None
     workers: int
+    least_workers: int
     cpus_per_worker: float
     gpus_per_worker: float
     failures: int
     wall: float | None
+    cpu_capability: str = "auto"
     pause: float = 1.0  # seconds before a first retry; they double
+
+    @property
+    def in_groups(self) -> bool:
+        """Whether a trial is a group of workers, and not one worker in the trial's own process."""
+        return self.workers > 1
+
+    @property
+    def elastic(self) -> bool:
+        """Whether a trial is resized while it runs: a single one, which takes nothing from others."""
+        return self.least_workers < self.workers and self.trials == 1

@@ -64,7 +64,7 @@ def launch(job: Job, observe: Callable[[SweepState], None]) -> str:
         stop = StopRequest(store, paths.stop_request)
         stop.withdraw()
         with closing(open_log(store, paths, driver)) as log:
-            with _ray(), _stopping_softly(stop), _scratch(store, paths) as scratch:
+            with _ray(_instructions(job.cpu_capability)), _stopping_softly(stop), _scratch(store, paths) as scratch:
                 concurrent = concurrency(job, ray.cluster_resources())
                 conductor = Conductor(job, log, observe, stop)
                 if not conductor.is_finished():
@@ -76,10 +76,10 @@ def launch(job: Job, observe: Callable[[SweepState], None]) -> str:
 
 def concurrency(job: Job, resources: dict[str, float]) -> int:
     """How many trials run at a time. Raises ClusterTooSmall where it is none."""
-    asked = {"CPU": job.workers * job.cpus_per_worker, "GPU": job.workers * job.gpus_per_worker}
+    asked = {"CPU": job.least_workers * job.cpus_per_worker, "GPU": job.least_workers * job.gpus_per_worker}
     for kind, wanted in asked.items():
         if wanted > resources.get(kind, 0.0):
-            problem = f"a trial asks for {wanted:g} {kind}s ({job.workers} workers)"
+            problem = f"a trial asks for {wanted:g} {kind}s ({job.least_workers} workers)"
             raise ClusterTooSmall(f"resources: {problem}, the cluster has {resources.get(kind, 0.0):g}")
     fitting = [int(resources[kind] / wanted) for kind, wanted in asked.items() if wanted > 0]
     return max(1, min([job.trials, *fitting]))
@@ -92,7 +92,11 @@ def _tune(job: Job, conductor: Conductor, concurrent: int, scratch: Path) -> Non
     """
     tuner = tune.Tuner(
         _trainable(job),
-        param_space={"gpus_per_worker": job.gpus_per_worker, "cpus_per_worker": job.cpus_per_worker},
+        param_space={
+            "gpus_per_worker": job.gpus_per_worker,
+            "cpus_per_worker": job.cpus_per_worker,
+            "elastic": job.elastic,
+        },
         tune_config=tune.TuneConfig(
             search_alg=ConductedSearcher(conductor),
             scheduler=ConductedScheduler(conductor),
@@ -116,20 +120,31 @@ def _tune(job: Job, conductor: Conductor, concurrent: int, scratch: Path) -> Non
 
 
 def _trainable(job: Job) -> Any:
-    if job.workers > 1:
+    if job.in_groups:
         return tune.with_resources(WorkerGroupTrial, tune.PlacementGroupFactory([WATCHER]))
     return tune.with_resources(run_trial, {"cpu": job.cpus_per_worker, "gpu": job.gpus_per_worker})
 
 
+def _instructions(capability: str) -> dict[str, str]:
+    """The environment that makes torch and the libraries below it compute with one instruction set, before they load."""
+    if capability == "auto":
+        return {}
+    onednn = {"default": "SSE41", "avx2": "AVX2", "avx512": "AVX512_CORE"}[capability]
+    blas = {"default": "COMPATIBLE", "avx2": "AVX2", "avx512": "AVX512"}[capability]
+    return {"ATEN_CPU_CAPABILITY": capability, "ONEDNN_MAX_CPU_ISA": onednn, "MKL_CBWR": blas}
+
+
 @contextmanager
-def _ray() -> Iterator[None]:
-    """A running Ray where RAY_ADDRESS names one, else an embedded one that ends with us."""
+def _ray(environment: dict[str, str]) -> Iterator[None]:
+    """A running Ray where RAY_ADDRESS names one, else an embedded one that ends with us. `environment` is of all processes
+    that are started for us."""
     if ray.is_initialized():
         yield
         return
     quiet = logging.CRITICAL  # what goes wrong is in our log
+    runtime = {"env_vars": environment} if environment else None
     if os.environ.get("RAY_ADDRESS"):
-        ray.init(log_to_driver=False, logging_level=quiet)
+        ray.init(log_to_driver=False, logging_level=quiet, runtime_env=runtime)
     else:
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # it listens on this machine alone and ends with us
         ray.init(
@@ -138,6 +153,7 @@ def _ray() -> Iterator[None]:
             log_to_driver=False,
             logging_level=quiet,
             object_store_memory=OBJECT_STORE_BYTES,
+            runtime_env=runtime,
         )
     try:
         yield

@@ -58,6 +58,10 @@ class SweepPaths:
         """The folder of a trial's checkpoints."""
         return f"{self.id}/trials/{trial:04d}/checkpoints"
 
+    def stalls(self, trial: int) -> str:
+        """The folder of what watchdogs wrote about a trial's stalled steps."""
+        return f"{self.id}/trials/{trial:04d}/stalls"
+
     def grid(self, trial: int, step: int) -> str:
         """The picture of an evaluation."""
         return f"{self.id}/trials/{trial:04d}/grids/step-{step:08d}.png"

@@ -14,6 +14,14 @@ from typing import Any
 
 VERSION = 1
 LIVE = ("pending", "running")
+NOTICES = 20  # of a trial that a state keeps; the log has all
+# Kinds of what counts against the budget of failures.
+CRASH, STALL, CHECKPOINT, HALT = (
+    "a worker died",
+    "a step stalled",
+    "a checkpoint was not written",
+    "nothing to train on",
+)
 
 
 class UnreadableLog(ValueError):
@@ -26,7 +34,11 @@ class NewerLog(UnreadableLog):
 
 @dataclass
 class TrialState:
-    """One trial as the log tells it. `metrics` are those of its last evaluation, `latest` of its last report."""
+    """One trial as the log tells it. `metrics` are those of its last evaluation, `latest` of its last report.
+
+    starts: how often a process or group was started for it, and so the number of its present attempt. faults: what counted
+    against the budget of failures, by kind. notices: the last of what was worth telling, with its step.
+    """
 
     index: int
     params: dict[str, Any]
@@ -38,6 +50,9 @@ class TrialState:
     train_seconds: float = 0.0
     failures: int = 0
     error: str | None = None
+    starts: int = 0
+    faults: dict[str, int] = field(default_factory=dict)
+    notices: list[tuple[int, str]] = field(default_factory=list)
 
     @property
     def may_be_retried(self) -> bool:
@@ -87,9 +102,13 @@ class SweepState:
 def _apply_to_trial(trial: TrialState, record: Mapping[str, Any]) -> None:
     kind = record["kind"]
     if kind == "started":
-        trial.state, trial.error = "running", None
+        trial.state, trial.error, trial.starts = "running", None, trial.starts + 1
     elif kind == "retried":
-        trial.state, trial.failures = "pending", 0
+        trial.state, trial.failures, trial.faults = "pending", 0, {}
+    elif kind == "noticed":
+        trial.notices = [*trial.notices, (record["step"], record["text"])][-NOTICES:]
+    elif kind == "preempted":
+        trial.state = "pending"
     elif kind == "reported":
         trial.step = record["step"]
         trial.latest = _floats(record["metrics"])
@@ -99,8 +118,11 @@ def _apply_to_trial(trial: TrialState, record: Mapping[str, Any]) -> None:
             trial.history.append((trial.step, trial.latest))
     elif kind == "ended":
         trial.state, trial.error = record["state"], record.get("error")
-    elif kind == "failed":
-        trial.failures, trial.error, trial.state = record["count"], record["error"], "pending"
+    elif kind in ("failed", "stumbled"):  # the latter trains on
+        trial.failures, trial.error = record["count"], record["error"]
+        what = record.get("what", CRASH)
+        trial.faults = {**trial.faults, what: trial.faults.get(what, 0) + 1}
+        trial.state = "pending" if kind == "failed" else trial.state
 
 
 def _floats(metrics: Mapping[str, Any]) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """A run: one training, complete and frozen. It is the only thing that crosses a process boundary, so it is plain JSON.
 
-A run says nothing about where it runs except its number of workers, and its result does not depend on that.
+A run says nothing about where it runs except its numbers of workers, and its result does not depend on those.
 """
 
 from __future__ import annotations
@@ -48,8 +48,22 @@ class Every:
 
 
 @dataclass(frozen=True)
+class Keep:
+    """Which checkpoints of a run stay: the `last` ones, and the `best` ones by `metric`, of which more or less is better."""
+
+    last: int = 2
+    best: int = 0
+    metric: str = ""
+    mode: str = "min"
+
+
+@dataclass(frozen=True)
 class Run:
-    """One training. `weights` holds every term of the system by its canonical name; `hyper` and `balance` are complete too."""
+    """One training. `weights` holds every term of the system by its canonical name; `hyper` and `balance` are complete too.
+
+    workers, least_workers: it runs on at most and at least so many. stall: seconds that a step may take before its worker
+    is given up. cpu_capability: the instruction set of its arithmetic, "auto" for what torch finds.
+    """
 
     sweep: str
     trial: int
@@ -69,6 +83,10 @@ class Run:
     on_nonfinite: str
     storage: str
     allow_inexact: bool = False  # whether to go on from a checkpoint that was made under other conditions
+    least_workers: int = 1
+    keep: Keep = field(default_factory=Keep)
+    stall: float = 600.0
+    cpu_capability: str = "auto"
 
     def to_json(self) -> dict[str, Any]:
         """The run as JSON-able values; `from_json` gives it back."""
@@ -80,4 +98,6 @@ class Run:
         fields = dict(values)
         fields["data"] = Data(**fields["data"])
         fields["every"] = Every(**fields["every"])
+        if "keep" in fields:  # checkpoints made before it was a choice do not have it
+            fields["keep"] = Keep(**fields["keep"])
         return Run(**fields)

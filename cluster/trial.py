@@ -6,6 +6,7 @@ whoever sees its text would try the trial again. What is not to be tried again i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,33 +15,56 @@ from ray import tune
 from cluster.conditions import OtherConditions
 from cluster.conductor import HALTED
 from cluster.layout import SweepPaths
+from cluster.preemption import Draining
+from cluster.report import Place, Report, Tell
 from cluster.run import Run
 from cluster.stop import StopRequest
-from cluster.training import Place, Report, Tell, train
-from cluster.tune_bridge import REPORT, RUN
+from cluster.training import train
+from cluster.tune_bridge import ATTEMPT, REPORT, RUN
+from cluster.watchdog import Watchdog, of_attempt
 from data_shards.errors import DataError, TooManyBadSamples, Unreachable
 from data_shards.store import open_store
 
 HALTING = (DataError, OtherConditions, TooManyBadSamples, Unreachable)  # every trial of the sweep would meet the same
 
 
+class Leaving(RuntimeError):
+    """This process's node is about to go: Tune must not give its actor to the next trial. The conductor knows already."""
+
+
 def run_trial(config: dict[str, Any]) -> None:
     """Tune's trial function. Tune ends a stopped trial by SystemExit inside the report, once the actor is needed again."""
     run = Run.from_json(config[RUN])
     device = "cuda:0" if config["gpus_per_worker"] > 0 and torch.cuda.is_available() else "cpu"
+    outcomes: list[str | None] = []
 
     def tell(report: Report) -> bool:
+        outcomes.append(report.outcome)
         tune.report({REPORT: report})
         return True
 
-    train_or_tell(run, Place(device=device), tell)
+    train_or_tell(run, Place(device=device, attempt=config[ATTEMPT]), tell)
+    if "preempted" in outcomes:
+        raise Leaving("saved, and left a machine that was announced to go")
 
 
-def train_or_tell(run: Run, place: Place, tell: Tell) -> bool:
-    """Train, or tell why the data or the storage does not serve; says whether it could train. Other errors are raised."""
+def train_or_tell(run: Run, place: Place, tell: Tell, wish: Callable[[], str | None] = lambda: None) -> bool:
+    """Train, or tell why the data or the storage does not serve; says whether it could train. Other errors are raised.
+
+    `wish`: why the trial wants the run to save and end, asked after every step like the other reasons.
+    """
     try:
-        stop = StopRequest(open_store(run.storage), SweepPaths(run.sweep).stop_request)
-        train(run, place, tell, stop.is_made)
+        store, paths = open_store(run.storage), SweepPaths(run.sweep)
+        stop = StopRequest(store, paths.stop_request)
+        stalls = of_attempt(paths.stalls(run.trial), place.attempt)
+        with Draining() as draining, Watchdog(run.stall, stalls, store, place.rank) as watchdog:
+
+            def asked() -> str | None:
+                if stop.is_made():
+                    return "interrupted"
+                return "preempted" if draining.is_asked() else wish()
+
+            train(run, place, tell, asked, watchdog.beat)
     except HALTING as error:
         tell(Report(0, {}, outcome=HALTED, error=str(error)))
         return False

@@ -13,9 +13,10 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from cluster.conductor import STOP, Conductor
+from cluster.conductor import CONTINUE, STOP, Conductor
+from cluster.report import AGAIN, Report
 
-INDEX, RUN, ATTEMPT = "index", "run", "attempt"
+INDEX, RUN, ATTEMPT = "index", "run", "attempt"  # attempt: the number of the trial's start
 REPORT = "report"  # a result's one key of ours; an object, since Tune takes dicts apart
 
 
@@ -33,7 +34,7 @@ class ConductedSearcher(Searcher):
             return Searcher.FINISHED if self._conductor.is_finished() else None
         index, params = found
         run = self._conductor.job.run(index, params).to_json()
-        return {INDEX: index, RUN: run, ATTEMPT: self._conductor.state.attempt}
+        return {INDEX: index, RUN: run, ATTEMPT: self._conductor.state.trials[index].starts}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """The scheduler has told the conductor already."""
@@ -60,18 +61,31 @@ class ConductedScheduler(FIFOScheduler):
         """A report: logged, decided on. Results that Tune makes up itself decide nothing."""
         if REPORT not in result:
             return TrialScheduler.CONTINUE
-        index, report = trial.config[INDEX], result[REPORT]
+        return (
+            TrialScheduler.STOP if self._told(trial.config[INDEX], result[REPORT]) == STOP else TrialScheduler.CONTINUE
+        )
+
+    def _told(self, index: int, report: Report) -> str:
+        """Everything that a report says, in the order in which it happened."""
+        conductor = self._conductor
+        for notice in report.notices:
+            conductor.noticed(index, report.step, notice)
+        verdicts = [conductor.stumbled(index, failure) for failure in report.failures]
         if report.metrics:
-            action = self._conductor.reported(index, report.step, report.metrics, report.evaluated)
-            if action == STOP:
-                return TrialScheduler.STOP
-        if report.outcome:
-            self._conductor.ended(index, report.outcome, report.error)
-        return TrialScheduler.CONTINUE
+            verdicts.append(conductor.reported(index, report.step, report.metrics, report.evaluated))
+        if STOP in verdicts:
+            return STOP
+        if report.outcome in AGAIN and conductor.job.in_groups:
+            return conductor.fell(index, report.outcome, report.step, report.error)
+        if report.outcome in AGAIN:
+            conductor.left(index, report.step)
+        elif report.outcome:
+            conductor.ended(index, report.outcome, report.error)
+        return CONTINUE
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """A trial raised, or its process died."""
-        self._conductor.crashed(trial.config[INDEX], _cause(trial))
+        self._conductor.crashed(trial.config[INDEX], trial.config[ATTEMPT], _cause(trial))
 
 
 def _cause(trial: Trial) -> str:

@@ -1,100 +1,91 @@
-"""Several workers a trial: a Tune trainable that runs a Ray Train worker group and hands its reports on.
+"""Several workers a trial: a Tune trainable that launches worker groups one after another and hands their reports on.
 
-A class, not a function: Tune waits for a class's cleanup. Rank 0 waits for the verdict on every report, so no worker runs
-ahead of a decision, and a stopped group ends by itself instead of being killed.
+A group never changes: one that died, is preempted or can grow is replaced by another, which goes on from the last checkpoint
+on as many workers as there is room for. Whether it is replaced the conductor decides: `step` reports the end, and is called
+again where the trial goes on. A class, not a function: Tune waits for a class's cleanup.
 """
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
-import threading
+import dataclasses
+import time
+from contextlib import suppress
 from typing import Any
 
-import ray
-import ray.train
 from ray import tune
-from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchConfig, TorchTrainer, get_device
+from ray.exceptions import RayActorError
 
+from cluster.causes import cause, found_no_room, was_preempted
+from cluster.conductor import pause_s
+from cluster.elastic import choose, room
+from cluster.group import Group, bundle
+from cluster.layout import SweepPaths
+from cluster.nodes import draining, free, remove_orphans
+from cluster.report import AGAIN, Report
+from cluster.retention import parse_marker
 from cluster.run import Run
-from cluster.training import Place, Report
-from cluster.trial import train_or_tell
+from cluster.stop import StopRequest
 from cluster.tune_bridge import ATTEMPT, REPORT, RUN
+from cluster.watchdog import stalls
+from data_shards.errors import DataError
+from data_shards.store import open_store
 
-PEER_TIMEOUT_S = 300  # how long a worker waits for another before it raises
+ELASTIC = "elastic"  # in a trial's config: whether it may change its size while it runs
 POLL_S = 0.5
-GOODBYE_S = 60.0
-
-
-@ray.remote(num_cpus=0)
-class Mailbox:
-    """Carries reports from the workers to the trial, and verdicts back in their order."""
-
-    def __init__(self) -> None:
-        self._reports: asyncio.Queue[Report] = asyncio.Queue()
-        self._verdicts: asyncio.Queue[bool] = asyncio.Queue()
-
-    async def tell(self, report: Report) -> bool:
-        """Post a report and wait for the verdict: whether to go on."""
-        await self._reports.put(report)
-        return await self._verdicts.get()
-
-    async def next(self, timeout: float) -> Report | None:
-        """The next report, or None after `timeout` seconds."""
-        try:
-            return await asyncio.wait_for(self._reports.get(), timeout)
-        except TimeoutError:
-            return None
-
-    async def answer(self, go_on: bool) -> None:
-        """The verdict on the report that was taken last."""
-        await self._verdicts.put(go_on)
-
-
-def _work(config: dict[str, Any]) -> None:
-    """What each worker of the group runs."""
-    run = Run.from_json(config[RUN])
-    context = ray.train.get_context()
-    place = Place(context.get_world_rank(), context.get_world_size(), str(get_device()))
-
-    def tell(report: Report) -> bool:
-        return bool(ray.get(config["mailbox"].tell.remote(report)))
-
-    if not train_or_tell(run, place, tell):
-        raise RuntimeError("this worker has told why it ends")  # so that its group does not wait for it
+LOOK_S = 5.0  # between two looks for room to grow, or for machines that are to go
+SETTLE_S = 3.0  # what a group held is free again a moment after its end
+WAIT_S = 0.2  # between two looks for room to start
+TOLD_AFTER_S = 30.0  # of waiting for room
+REASONS = {"preempted": "a machine was announced to go", "resize": "there is room for more"}
 
 
 class WorkerGroupTrial(tune.Trainable):
-    """One trial on a group of workers. `step` hands on one report; the group's end is a result of its own."""
+    """One trial on groups of workers. `step` hands on one report; a group's death is one too, with outcome "crashed"."""
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Remember the run; the group is launched by the first `step`."""
-        self._config = config
-        self._group: threading.Thread | None = None
-        self._failure: list[BaseException] = []
-        self._owed = False  # a report was taken and whoever made it waits for its verdict
-        self._told = False  # how it ended was reported: what the group says about it is no news
+        """Remember the run; a group is launched by the first `step`."""
+        self._config, self._run = config, Run.from_json(config[RUN])
+        self._store, self._paths = open_store(self._run.storage), SweepPaths(self._run.sweep)
+        self._stop = StopRequest(self._store, self._paths.stop_request)
+        self._group: Group | None = None
+        self._outcome: str | None = None  # of the last report
+        self._launches = 0  # of groups
+        self._starts = 0  # how often the trial went on with another group, which is what the conductor counts
+        self._step = 0
+        self._crashes = 0  # since the last report of a further step
+        self._not_before = 0.0  # when the next group may be launched
+        self._waiting: float | None = None  # since when there is no room for one; infinite once that is told
+        self._why = ""  # the last group's end
+        self._news = ""  # about the present group, for its first report
+        self._looked = 0.0
+        self._going: set[str] = set()  # nodes of the group that were announced to go
+        self._could_grow = self._asked = False  # whether it could at the last look; whether it was asked to
 
     def step(self) -> dict[str, Any]:
-        """The group's next report."""
-        if self._group is None:
-            self._launch()
-        assert self._group is not None
-        if self._owed:
-            self._mailbox.answer.remote(True)
-            self._owed = False
+        """The next report. After an outcome of preempted, resize or crashed, it goes on with another group."""
+        if self._outcome is not None and self._is_over():
+            return {"done": True}
+        if self._group is not None:
+            self._group.answer(True)
         while True:
+            if self._group is None and (instead := self._launch()):
+                return self._hand_on(instead)
+            assert self._group is not None
+            self._look()
             alive = self._group.is_alive()
-            report = ray.get(self._mailbox.next.remote(POLL_S))
+            try:
+                report = self._group.next(POLL_S)
+            except RayActorError:
+                self._group.end()
+                return self._hand_on(self._death("the mailbox of its worker group died"))
             if report is not None:
-                self._owed = True
-                self._told = self._told or report.outcome is not None
-                return {REPORT: report}
-            if not alive:
-                if self._failure and not self._told:
-                    raise self._failure[0]
+                return self._hand_on(report)
+            if not alive and self._group.failure is None:
                 return {"done": True}
+            if not alive and not found_no_room(self._group.failure):
+                return self._hand_on(self._death())
+            if not alive:
+                self.cleanup()
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take the next trial in this process: nothing of the last one stays."""
@@ -104,13 +95,9 @@ class WorkerGroupTrial(tune.Trainable):
 
     def cleanup(self) -> None:
         """End the group: tell its workers to stop, and wait for them."""
-        if self._group is None:
-            return
-        if self._group.is_alive():
-            self._mailbox.answer.remote(False)
-            self._group.join(GOODBYE_S)
-        ray.kill(self._mailbox)
-        self._group = None
+        if self._group is not None:
+            self._group.end()
+        self._forget()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: the workers commit their own checkpoints."""
@@ -118,36 +105,109 @@ class WorkerGroupTrial(tune.Trainable):
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing: the workers find their own checkpoints."""
 
-    def _launch(self) -> None:
-        self._mailbox = Mailbox.remote()  # type: ignore[attr-defined]
-        run = Run.from_json(self._config[RUN])
-        self._group = threading.Thread(target=self._fit, args=(run, self._mailbox), daemon=True)
-        self._group.start()
+    def _hand_on(self, report: Report) -> dict[str, Any]:
+        if report.step > self._step:
+            self._step, self._crashes = report.step, 0
+        self._outcome = report.outcome
+        if report.metrics and self._news:
+            news = self._news + self._origin() + (f" ({self._why})" if self._why else "")
+            report = dataclasses.replace(report, notices=(news, *report.notices))
+            self._news = self._why = ""
+        return {REPORT: report}
 
-    def _fit(self, run: Run, mailbox: Any) -> None:
-        scaling = ScalingConfig(
-            num_workers=run.workers,
-            use_gpu=self._config["gpus_per_worker"] > 0,
-            resources_per_worker=_bundle(self._config),
-        )
-        with tempfile.TemporaryDirectory(prefix="i2i-train-") as scratch:
-            trainer = TorchTrainer(
-                _work,
-                train_loop_config={RUN: self._config[RUN], "mailbox": mailbox},
-                torch_config=TorchConfig(timeout_s=PEER_TIMEOUT_S),
-                scaling_config=scaling,
-                run_config=RunConfig(
-                    name=f"{run.sweep}-{run.trial:04d}-{self._config[ATTEMPT]}",
-                    storage_path=scratch,
-                    failure_config=FailureConfig(max_failures=0),  # retries are counted in one place: the conductor
-                ),
-            )
-            try:
-                trainer.fit()
-            except (ray.train.TrainingFailedError, ray.exceptions.RayError) as error:
-                self._failure.append(error)
+    def _is_over(self) -> bool:
+        """Let the group that has told its outcome end. Says whether the trial ends with it."""
+        outcome, self._outcome = self._outcome, None
+        if self._group is not None:
+            self._group.finish()
+        self._forget()
+        if outcome not in AGAIN:
+            return True
+        self._why = self._why or REASONS.get(outcome, "")
+        self._starts += 1
+        return False
 
+    def _death(self, text: str | None = None) -> Report:
+        """The report that the group died, and of what. It is no failure where a machine of it was announced to go."""
+        group = self._group
+        assert group is not None
+        said = self._stalls(group.start)
+        text = text or cause(group.failure, group.members, group.size, said)
+        self._note_going()
+        preempted = not said and (bool(self._going) or was_preempted(group.failure))
+        self._not_before = time.monotonic() + (0.0 if preempted else pause_s(1.0, self._crashes))
+        self._crashes += not preempted
+        self._why = text
+        return Report(self._step, outcome="preempted" if preempted else "crashed", error=text)
 
-def _bundle(config: dict[str, Any]) -> dict[str, float]:
-    bundle = {"CPU": config["cpus_per_worker"]}
-    return bundle | ({"GPU": config["gpus_per_worker"]} if config["gpus_per_worker"] > 0 else {})
+    def _launch(self) -> Report | None:
+        """Launch a group as large as there is room for; a report instead where there is none yet and somebody should know."""
+        run, taken = self._run, bundle(self._config)
+        settled = time.monotonic() + (SETTLE_S if self._launches else 0.0)
+        while True:
+            if self._stop.is_made():
+                return Report(self._step, outcome="interrupted")
+            remove_orphans()
+            nodes, now = list(free().values()), time.monotonic()
+            size = choose(run.least_workers, run.workers, run.data.replicas, taken, nodes)
+            if size is not None and now >= self._not_before and (size == run.workers or now >= settled):
+                break
+            if size is None and now >= settled:
+                self._waiting = self._waiting or now
+                if now - self._waiting >= TOLD_AFTER_S:
+                    self._waiting = float("inf")
+                    told = f"waiting for {run.least_workers} workers: the cluster has room for {room(taken, nodes)}"
+                    return Report(self._step, notices=(told,))
+            time.sleep(WAIT_S)
+        self._waiting = None
+        start = self._config[ATTEMPT] + self._starts
+        name = f"{run.sweep}-{run.trial:04d}-{self._config[ATTEMPT]}-{self._launches}"
+        self._group = Group(self._config, start, size, name)
+        self._launches += 1
+        if self._starts or size < run.workers:
+            verb = "goes on" if self._starts else "trains"
+            self._news = f"{verb} with {size} of {run.workers} workers"
+        return None
+
+    def _look(self) -> None:
+        """See now and then which machines are to go, and whether the group could be larger; then ask it to end for that."""
+        group, run = self._group, self._run
+        if group is None or time.monotonic() - self._looked < LOOK_S or len(group.members) < group.size:
+            return
+        self._looked = time.monotonic()
+        self._note_going()
+        if self._asked or not self._config[ELASTIC] or group.size == run.workers:
+            return
+        nodes, taken = free(), bundle(self._config)
+        for member in group.members.values():  # what it holds is free for its successor
+            node = nodes.get(member.node, {})
+            node.update({kind: node.get(kind, 0.0) + amount for kind, amount in taken.items()})
+        larger = choose(2 * group.size, run.workers, run.data.replicas, taken, nodes.values())
+        self._asked = larger is not None and self._could_grow
+        self._could_grow = larger is not None
+        if self._asked:
+            group.ask("resize")
+
+    def _note_going(self) -> None:
+        if self._group is not None:
+            self._going |= {member.node for member in self._group.members.values()} & draining()
+
+    def _origin(self) -> str:
+        """From which step the group goes on, by the marker that its rank 0 has left."""
+        folder = f"{self._paths.checkpoints(self._run.trial)}/"
+        with suppress(DataError, OSError):
+            markers = [parse_marker(path.removeprefix(folder)) for path in self._store.list(f"{folder}attempt-")]
+            start = self._config[ATTEMPT] + self._starts
+            return "".join(f" from step {marker.start}" for marker in markers if marker and marker.attempt == start)
+        return ""
+
+    def _stalls(self, start: int) -> list[str]:
+        with suppress(DataError, OSError):  # the cause is worth less than the training
+            return stalls(self._store, self._paths.stalls(self._run.trial), start)
+        return []
+
+    def _forget(self) -> None:
+        """There is no group."""
+        self._group = None
+        self._looked, self._going = 0.0, set()
+        self._could_grow = self._asked = False

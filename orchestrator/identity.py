@@ -16,8 +16,9 @@ from orchestrator.sweep import Sweep
 
 ID_DIGITS = 12
 # What may change between two submits of one sweep: nothing here acts on a trial's result.
-FREE = ("name", "cluster", "storage", "budget", "trials", "data.cache", "every.report", "resources")
-BOUND = ("resources.threads",)  # the exception inside an exception: threads change the order of sums
+FREE = ("name", "cluster", "storage", "budget", "trials", "data.cache", "every.report", "keep", "resources")
+# The exceptions inside an exception: both change the order of sums.
+BOUND = ("resources.threads", "resources.cpu_capability")
 
 
 def identity_of(sweep: Sweep, manifest: str) -> dict[str, Any]:

@@ -32,11 +32,13 @@ def make_job(plan: Plan, allow_inexact: bool = False) -> Job:
         mode=plan.objective.mode,
         steps=sweep.steps,
         asha=Asha(math.ceil(asha.grace * sweep.steps), asha.reduction) if asha else None,
-        workers=sweep.resources.workers,
+        workers=sweep.resources.most_workers,
+        least_workers=sweep.resources.least_workers,
         cpus_per_worker=sweep.resources.cpus_per_worker,
         gpus_per_worker=plan.sizes.gpus_per_worker,
         failures=sweep.budget.failures,
         wall=sweep.budget.wall,
+        cpu_capability=sweep.resources.cpu_capability,
     )
 
 

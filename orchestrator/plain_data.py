@@ -11,7 +11,7 @@ from data_shards.index.names import DomainPattern
 from data_shards.manifest_file import FILE
 from orchestrator.data import DataFacts
 from orchestrator.errors import Refusal
-from orchestrator.sweep import DataPart
+from orchestrator.sweep_data import DataPart
 from trainers.system import System
 
 NOT_EXACT = (

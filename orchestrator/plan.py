@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.run import Data, Every, Run
+from cluster.run import Data, Every, Keep, Run
 from data_shards.address import join
 from orchestrator.data import DataFacts, check_cache, check_counts, check_shapes, read_data
 from orchestrator.errors import Refusal, nearest, refuse, show
@@ -116,13 +116,17 @@ class Plan:
             ),
             steps=sweep.steps,
             every=Every(sizes.report, sizes.evaluate, sizes.checkpoint),
-            workers=sweep.resources.workers,
+            workers=sweep.resources.most_workers,
             threads=sweep.resources.threads,
             precision=sizes.precision,
             layout=sweep.layout,
             exact=sweep.exact,
             on_nonfinite=sweep.on_nonfinite,
             storage=self.storage,
+            least_workers=sweep.resources.least_workers,
+            keep=Keep(sweep.keep.last, sweep.keep.best, self.objective.metric, self.objective.mode),
+            stall=sweep.budget.stall,
+            cpu_capability=sweep.resources.cpu_capability,
         )
 
 
@@ -146,8 +150,11 @@ def make_plan(
     found += [*misfits, *check_mode(sweep.data)]
     data = None
     try:
-        plain = sweep.data.mode == "stream"
-        data = read_plain(sweep.data, system) if plain else read_data(sweep.data.uri, system, sweep.data.limit)
+        read = sweep.data
+        if read.mode == "stream":
+            data = read_plain(read, system)
+        else:
+            data = read_data(read.uri, system, read.limit, balanced=read.balanced)
     except Refusal as refusal:
         found.append(refusal)
     refuse(found, file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -31,7 +32,7 @@ def describe(plan: Plan, estimate: Measured = None) -> dict[str, Any]:
     `estimate`: what `estimate_of` said, or None.
     """
     sweep, sizes, data, system = plan.sweep, plan.sizes, plan.data, plan.system
-    asha, resources = sweep.scheduler.asha, sweep.resources
+    asha = sweep.scheduler.asha
     return {
         "id": plan.id,
         "name": sweep.name,
@@ -80,14 +81,13 @@ def describe(plan: Plan, estimate: Measured = None) -> dict[str, Any]:
         "objective": {"metric": plan.objective.metric, "mode": plan.objective.mode},
         "trials": [plan.params(index) for index in range(min(plan.trials, TRIALS_LISTED))],
         "trial_count": plan.trials,
-        "resources": {
-            "workers": resources.workers,
-            "cpus_per_worker": resources.cpus_per_worker,
-            "gpus_per_worker": sizes.gpus_per_worker,
-            "threads": resources.threads,
-            "concurrency": sizes.concurrency,
+        "resources": _resources(plan),
+        "budget": {
+            "failures": sweep.budget.failures,
+            "wall_seconds": sweep.budget.wall,
+            "stall_seconds": sweep.budget.stall,
         },
-        "budget": {"failures": sweep.budget.failures, "wall_seconds": sweep.budget.wall},
+        "keep": {"last": sweep.keep.last, "best": sweep.keep.best},
         "auto": dict(sizes.autos),
         "estimate": _estimate(plan, estimate) if isinstance(estimate, Estimate) else None,
         "notes": [*plan.notes, *([estimate] if isinstance(estimate, str) else [])],
@@ -160,10 +160,12 @@ def _summary(told: dict[str, Any]) -> Table:
         + (f"; asha from {asha['grace']:g} of the steps, 1 in {asha['reduction']:g} goes on" if asha else ""),
         "objective": f"{objective['metric']} ({objective['mode']})",
         "resources": f"{_count(resources['concurrency'], 'trial')} at a time; each "
-        f"{_count(resources['workers'], 'worker')} of {_count(resources['cpus_per_worker'], 'CPU')}, "
+        f"{_workers(resources)} of {_count(resources['cpus_per_worker'], 'CPU')}, "
         f"{_count(resources['gpus_per_worker'], 'GPU')}, {_count(resources['threads'], 'thread')}, "
         f"{size_text(data['cache']['memory'])} for decoded images",
+        "checkpoints kept": f"the last {told['keep']['last']} and the best {told['keep']['best']}",
         "budget": f"{_count(told['budget']['failures'], 'failure')} of a trial, "
+        f"a step may take {duration_text(told['budget']['stall_seconds'])}, "
         + (f"{duration_text(wall)} in all" if wall else "no time limit"),
         "auto became": ", ".join(f"{key} {value}" for key, value in told["auto"].items()) or "nothing was auto",
         "estimate": _estimate_text(told["estimate"]),
@@ -172,9 +174,27 @@ def _summary(told: dict[str, Any]) -> Table:
     return facts({name: line for name, line in lines.items() if line})
 
 
+def _resources(plan: Plan) -> dict[str, Any]:
+    resources, sizes = plan.sweep.resources, plan.sizes
+    return {
+        "workers": resources.most_workers,
+        "least_workers": resources.least_workers,
+        "cpus_per_worker": resources.cpus_per_worker,
+        "gpus_per_worker": sizes.gpus_per_worker,
+        "threads": resources.threads,
+        "cpu_capability": resources.cpu_capability,
+        "concurrency": sizes.concurrency,
+    }
+
+
+def _workers(resources: Mapping[str, Any]) -> str:
+    least, most = resources["least_workers"], resources["workers"]
+    return _count(most, "worker") if least == most else f"{least} to {most} workers"
+
+
 def _estimate(plan: Plan, measured: Estimate) -> dict[str, Any]:
     """What the whole sweep takes if no trial is stopped early, from the cost of a step on one worker."""
-    workers, concurrency = plan.sweep.resources.workers, max(1, plan.sizes.concurrency)
+    workers, concurrency = plan.sweep.resources.most_workers, max(1, plan.sizes.concurrency)
     rounds = -(-plan.trials // concurrency)
     return {
         "seconds_per_step": measured.seconds_per_step / workers,

@@ -13,11 +13,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cluster.log import SweepState, TrialState
+from cluster.log import LIVE, SweepState, TrialState
 from orchestrator.plan import Plan
 from orchestrator.results import best_trial, value_of
 from orchestrator.tables import cell
 
+NOTICES_SHOWN = 6  # lines under the table
 STATE_STYLE = {"running": "bold cyan", "done": "green", "stopped": "yellow", "failed": "bold red", "pending": "dim"}
 
 
@@ -43,6 +44,8 @@ class Progress:
         self._plan, self._console = plan, console
         self._state = SweepState()
         self._told: dict[int, tuple[str, int]] = {}
+        self._noted: dict[int, tuple[int, str]] = {}  # the last notice of each trial that a pipe has
+        self._failed: dict[int, int] = {}  # failures of each trial that a pipe has
         self._started = time.monotonic()
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=2, transient=True)
 
@@ -62,7 +65,14 @@ class Progress:
                 self._tell(trial)
 
     def _tell(self, trial: TrialState) -> None:
-        """One line where a trial was evaluated or changed its state."""
+        """One line where a trial was evaluated or changed its state, or where something happened to it."""
+        if trial.notices and self._noted.get(trial.index) != trial.notices[-1]:
+            self._noted[trial.index] = trial.notices[-1]
+            print(f"trial {trial.index}  {_notice(trial)}", flush=True)
+        if trial.failures > self._failed.get(trial.index, 0):
+            allowed = self._plan.sweep.budget.failures
+            print(f"trial {trial.index}  failure {trial.failures}, {allowed} allowed: {trial.error}", flush=True)
+        self._failed[trial.index] = trial.failures
         evaluated = trial.history[-1][0] if trial.history else 0
         now = (trial.state, evaluated)
         if trial.state == "pending" or self._told.get(trial.index) == now:
@@ -91,7 +101,18 @@ class Progress:
         line = f"{done} of {plan.trials} trials   {_clock(time.monotonic() - self._started)} so far{self._eta()}"
         if best is not None:
             line += f"   best: trial {best.index}, {cell(value_of(best, plan.objective.metric))}"
-        return Group(table, Text(line), Text("Ctrl-C saves and stops; the same command goes on.", style="dim"))
+        happened = [
+            Text(f"trial {t.index}  {text}", style="yellow")
+            for t in list(state.trials.values())
+            for text in (_notice(t), _trouble(t))
+            if text and t.state in LIVE
+        ]
+        return Group(
+            table,
+            *happened[-NOTICES_SHOWN:],
+            Text(line),
+            Text("Ctrl-C saves and stops; the same command goes on.", style="dim"),
+        )
 
     def _row(self, trial: TrialState, best: bool) -> list[Any]:
         steps = self._plan.sweep.steps
@@ -106,6 +127,16 @@ class Progress:
             Text(cell(value), style="bold green" if best else ""),
             *(cell(trial.params.get(axis)) for axis in self._plan.axes),
         ]
+
+
+def _notice(trial: TrialState) -> str:
+    """The last thing that happened to it, if anything."""
+    return "step {}: {}".format(*trial.notices[-1]) if trial.notices else ""
+
+
+def _trouble(trial: TrialState) -> str:
+    """What it failed at last and lived through, and how often."""
+    return f"{trial.failures} x failed, last: {trial.error}" if trial.failures and trial.error else ""
 
 
 def _clock(seconds: float) -> str:

@@ -76,7 +76,7 @@ def find_sizes(
             autos[key] = kept.get(key, default)
         return autos.get(key, written)
 
-    workers, every, tenth = sweep.resources.workers, sweep.every, max(1, sweep.steps // 10)
+    workers, every, tenth = sweep.resources.most_workers, sweep.every, max(1, sweep.steps // 10)
     replicas = settle("data.replicas", sweep.data.replicas, workers)
     gpus = sweep.resources.gpus_per_worker
     if gpus == "auto":  # not kept: a resume takes what its machine has
@@ -103,7 +103,7 @@ def find_sizes(
 
 
 def _check_split(sweep: Sweep, system: type[System], sizes: Sizes) -> list[Refusal]:
-    workers, replicas, batch = sweep.resources.workers, sizes.replicas, sizes.batch
+    workers, replicas, batch = sweep.resources.most_workers, sizes.replicas, sizes.batch
     least = system.min_per_replica
     if replicas % workers:  # both are powers of two: more workers than replicas
         problem = f"{workers} workers cannot share {replicas} replicas; at most {replicas}, or data.replicas: {workers}"
@@ -138,21 +138,21 @@ def _check_intervals(sweep: Sweep, sizes: Sizes) -> list[Refusal]:
 
 def _check_room(sweep: Sweep, machine: Machine, sizes: Sizes) -> list[Refusal]:
     """A trial that never fits would wait for ever."""
-    wanted = sweep.resources
-    cpus, gpus = wanted.workers * wanted.cpus_per_worker, wanted.workers * sizes.gpus_per_worker
+    wanted, workers = sweep.resources, sweep.resources.least_workers
+    cpus, gpus = workers * wanted.cpus_per_worker, workers * sizes.gpus_per_worker
     if cpus > machine.cpus:
-        problem = f"{wanted.workers} x {wanted.cpus_per_worker:g} CPUs are more than this machine's {machine.cpus:g}"
-        fit = math.floor(1000 * machine.cpus / wanted.workers) / 1000
+        problem = f"{workers} x {wanted.cpus_per_worker:g} CPUs are more than this machine's {machine.cpus:g}"
+        fit = math.floor(1000 * machine.cpus / workers) / 1000
         problem += f"; lower resources.workers, or cpus_per_worker to {fit:g}"
         return [Refusal(problem, path="resources.cpus_per_worker", value=wanted.cpus_per_worker)]
     if gpus > machine.gpus:
-        problem = f"{wanted.workers} x {sizes.gpus_per_worker:g} GPUs are more than this machine's {machine.gpus}"
+        problem = f"{workers} x {sizes.gpus_per_worker:g} GPUs are more than this machine's {machine.gpus}"
         return [Refusal(problem, path="resources.gpus_per_worker", value=sizes.gpus_per_worker)]
     return []
 
 
 def _concurrency(sweep: Sweep, machine: Machine, gpus_per_worker: float) -> int:
-    workers = sweep.resources.workers
+    workers = sweep.resources.least_workers
     room = machine.cpus / (workers * sweep.resources.cpus_per_worker)
     if gpus_per_worker:
         room = min(room, machine.gpus / (workers * gpus_per_worker))

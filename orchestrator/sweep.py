@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
@@ -22,19 +20,12 @@ from pydantic import (
 from orchestrator.errors import refuse, show
 from orchestrator.fields import check_fields, fields_schema
 from orchestrator.storage import DEFAULT_STORAGE
+from orchestrator.sweep_data import DataPart, Part
 from orchestrator.sweep_errors import refusals
 from orchestrator.values import (
-    BatchOrAuto,
-    Bytes,
-    CacheFolder,
     CountOrAuto,
     Cpus,
     GpusOrAuto,
-    Jitter,
-    Limit,
-    PartShare,
-    Power,
-    PowerOrAuto,
     Reduction,
     SearchAxis,
     Seconds,
@@ -42,89 +33,19 @@ from orchestrator.values import (
     Setting,
     Share,
     Shown,
-    Side,
     Steps,
     Storage,
     Threads,
     Trials,
     Tries,
     Weight,
+    Workers,
 )
 from orchestrator.yaml_file import read_yaml
 from trainers.settings import Balance
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 Settings = Annotated[dict[str, Setting], Shown(fields_schema(Balance))]
-
-
-class Part(BaseModel):
-    """A mapping of the file: no key beyond the declared ones, no guessing between types."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Augment(Part):
-    """Random changes of training images; evaluation sees none."""
-
-    flip: bool = Field(default=True, description="Mirror half of the images left to right.")
-    jitter: Jitter = Field(
-        default=286 / 256,
-        description="Load images at this multiple of `image`, crop at random; 1: no cropping, at most 2.",
-    )
-
-
-class Cache(Part):
-    """What is kept of the data where it is used; nothing here acts on a result."""
-
-    folder: CacheFolder = Field(
-        default="",
-        description="Folder on each node for shards that come over the network; empty: $I2I_CACHE_DIR, or "
-        "i2i-cluster in the user's cache folder.",
-    )
-    limit: Bytes = Field(
-        default=20_000_000_000, description="Most that the folder may hold, such as 20GB or 500GiB; a shard at least."
-    )
-    memory: Bytes = Field(
-        default=256_000_000, description="Memory for decoded images in each worker, such as 256MB or 4GiB."
-    )
-
-
-class DataPart(Part):
-    """What is read, and how much of it at a time."""
-
-    uri: str = Field(
-        description="The data set: a folder or s3://bucket/prefix?endpoint=... with shards and manifest, as "
-        "`i2i-cluster shards build` or `shards index` makes them."
-    )
-    image: Side = Field(description="Side of the square training images in pixels, at most 8192.")
-    batch: BatchOrAuto = Field(
-        default="auto", description="Samples a step, over all workers, at most 65,536; auto: one for each replica."
-    )
-    replicas: PowerOrAuto = Field(
-        default="auto",
-        description="Fixed slices of a batch, a power of two: the result is the same on any number of "
-        "workers that divides it; auto: the number of workers.",
-    )
-    augment: Augment = Field(default=Augment(), description="Random changes of training images.")
-    mode: Literal["indexed", "stream"] = Field(
-        default="indexed",
-        description="indexed: by the manifest, exact; stream: tar shards without a manifest, in order only and unchecked.",
-    )
-    domains: dict[str, str] = Field(
-        default={},
-        description="With mode stream, the images of each domain: shards, extension or both, such as "
-        "{a: 'horses-*.tar', b: 'zebras-*.tar:jpg'}; empty: extensions like a.png tell.",
-    )
-    limit: dict[str, Limit] = Field(
-        default={}, description="Most training images of a domain, such as {a: 1} for one-shot; others are left out."
-    )
-    balanced: bool = Field(default=False, description="Draw every class equally often, whatever there is of it.")
-    bad_samples: PartShare = Field(
-        default=0.001,
-        description="Share of a source's samples that may turn out unreadable before the run stops; others take "
-        "their place. 0: none; above 0 one is always allowed.",
-    )
-    cache: Cache = Field(default=Cache(), description="What is kept of the data where it is used.")
 
 
 class Objective(Part):
@@ -155,7 +76,13 @@ class Budget(Part):
     """What the sweep may cost."""
 
     failures: Tries = Field(
-        default=3, description="How often a trial may fail and be tried again from its last checkpoint."
+        default=3,
+        description="Failures of all kinds that a trial may have and go on: a worker or node that died, a stalled step, a "
+        "checkpoint that could not be written. A machine that was announced to go (preemption) is none.",
+    )
+    stall: Seconds = Field(
+        default=600.0,
+        description="A step that takes longer, such as 10m, is given up, told with its stack, and tried again.",
     )
     wall: Seconds | None = Field(
         default=None, description="Time for one submit, such as 6h or 1h30m; then trials save and end. Empty: no limit."
@@ -172,10 +99,21 @@ class Every(Part):
     checkpoint: CountOrAuto = Field(default="auto", description="Steps between checkpoints; auto: a tenth of steps.")
 
 
+class Keep(Part):
+    """Which checkpoints of a trial stay."""
+
+    last: Trials = Field(default=2, description="This many of the last ones: the newest may turn out damaged.")
+    best: Tries = Field(default=1, description="Beside them this many of the best ones by the objective's metric.")
+
+
 class Resources(Part):
     """What one trial runs on."""
 
-    workers: Power = Field(default=1, description="Processes of a trial, a power of two that divides `data.replicas`.")
+    workers: Workers = Field(
+        default=(1, 1),
+        description="Processes of a trial, a power of two that divides `data.replicas`; [least, most]: as many as there is "
+        "room for, and a single trial goes on with fewer or more as machines go and come.",
+    )
     cpus_per_worker: Cpus = Field(default=1.0, description="CPUs of a worker, at least 0.001; fractions share one CPU.")
     gpus_per_worker: GpusOrAuto = Field(
         default="auto", description="GPUs of a worker; auto: 1 where the machine has enough, or 0."
@@ -183,6 +121,21 @@ class Resources(Part):
     threads: Threads = Field(
         default=1, description="Torch threads of a worker; part of what makes results the same to the bit."
     )
+    cpu_capability: Literal["auto", "default", "avx2", "avx512"] = Field(
+        default="auto",
+        description="Instruction set of CPU arithmetic. auto: the newest that the processor has; avx2 gives the same bits on "
+        "machines with and without AVX-512; default uses neither.",
+    )
+
+    @property
+    def least_workers(self) -> int:
+        """The fewest workers that a trial runs on."""
+        return self.workers[0]
+
+    @property
+    def most_workers(self) -> int:
+        """The most workers that a trial runs on."""
+        return self.workers[1]
 
 
 def _scheduler(value: object) -> object:
@@ -226,8 +179,11 @@ class Sweep(Part):
     )
     budget: Budget = Field(default=Budget(), description="What the sweep may cost.")
     every: Every = Field(default=Every(), description="Intervals, in steps.")
-    on_nonfinite: Literal["stop", "skip"] = Field(
-        default="stop", description="When a loss is NaN or infinite: end, or skip the update."
+    keep: Keep = Field(default=Keep(), description="Which checkpoints stay.")
+    on_nonfinite: Literal["stop", "skip", "rollback"] = Field(
+        default="stop",
+        description="When a loss is NaN or infinite: end the trial, skip the update, or go back to the last checkpoint that "
+        "was due and on with half the learning rates.",
     )
     resources: Resources = Field(default=Resources(), description="What one trial runs on.")
     precision: Literal["auto", "fp32", "tf32", "bf16"] = Field(

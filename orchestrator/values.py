@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator
+from pydantic import Field, PlainSerializer, PlainValidator
 
 from data_shards.address import is_remote, parse
 from data_shards.store import local_folder
@@ -37,6 +37,19 @@ def _power_of_two(value: object) -> int:
         below = 1 << (number.bit_length() - 1)
         raise ValueError(f"must be a power of two, not {number}; nearest: {below} or {2 * below}")
     return number
+
+
+def _workers(value: object) -> tuple[int, int]:
+    """A number of workers, or the least and the most of them; always as the latter."""
+    if not isinstance(value, list | tuple):
+        number = _power_of_two(value)
+        return number, number
+    if len(value) != 2:
+        raise ValueError(f"must be a number or [least, most], not {show(value)}")
+    least, most = (_power_of_two(one) for one in value)
+    if least > most:
+        raise ValueError(f"the least comes first: [{most}, {least}], not {show(value)}")
+    return least, most
 
 
 def _or_auto(read: Read) -> Read:
@@ -138,7 +151,11 @@ Steps = Annotated[int, _written(_up_to(10**9), Annotated[int, Field(ge=1, le=10*
 Trials = Annotated[int, _written(_up_to(100_000), Annotated[int, Field(ge=1, le=100_000)] | _CountText)]
 Threads = Annotated[int, _written(_up_to(1_024), Annotated[int, Field(ge=1, le=1_024)])]
 CountOrAuto = Annotated[int | Auto, _written(_or_auto(quantities.read_count), _WholeNumber | _CountText | Auto)]
-Power = Annotated[int, _written(_power_of_two, _WholeNumber)]
+Workers = Annotated[
+    tuple[int, int],
+    _written(_workers, _WholeNumber | Annotated[list[_WholeNumber], Field(min_length=2, max_length=2)]),
+    PlainSerializer(list, return_type=list[int]),
+]
 PowerOrAuto = Annotated[int | Auto, _written(_or_auto(_power_of_two), _WholeNumber | Auto)]
 Tries = Annotated[int, _written(_tries, Annotated[int, Field(ge=0)])]
 Seconds = Annotated[float, _written(quantities.read_duration, _DurationText)]

@@ -40,6 +40,7 @@ def make_job(**changes):
         steps=STEPS,
         asha=None,
         workers=1,
+        least_workers=1,
         cpus_per_worker=1.0,
         gpus_per_worker=0.0,
         failures=0,
@@ -95,3 +96,8 @@ def started(conductor):
 
 def evaluated(conductor, index, step, value):
     return conductor.reported(index, step, {"eval/l1": value}, evaluated=True)
+
+
+def crash(conductor, index, error):
+    """The process of a trial's last start dies."""
+    conductor.crashed(index, conductor.state.trials[index].starts, error)

@@ -6,7 +6,7 @@ from cluster.conductor import CONTINUE, HALTED, STOP
 from cluster.job import Asha
 from cluster.lock import SweepBusy
 from data_shards.errors import DataError, Unreachable
-from tests.cluster.conducting import evaluated, started
+from tests.cluster.conducting import crash, evaluated, started
 
 
 def test_a_crashed_trial_is_tried_again_while_the_budget_lasts(sweep):
@@ -14,22 +14,73 @@ def test_a_crashed_trial_is_tried_again_while_the_budget_lasts(sweep):
     assert started(conductor) == [0, 1]
     conductor.ended(1, "done", None)
     for count in (1, 2):
-        conductor.crashed(0, "OSError: disk full")
+        crash(conductor, 0, "OSError: disk full")
         assert (conductor.state.trials[0].state, conductor.state.trials[0].failures) == ("pending", count)
         assert not conductor.is_finished()
         conductor = sweep.attempt(failures=2, trials=2)  # the budget is the sweep's, not the attempt's
         assert started(conductor) == [0]
-    conductor.crashed(0, "OSError: disk full")
-    assert conductor.state.trials[0].error == "OSError: disk full (failed 3 times; budget.failures is 2)"
+    crash(conductor, 0, "OSError: disk full")
+    assert conductor.state.trials[0].error == (
+        "OSError: disk full (failed 3 times: 3 x a worker died; budget.failures is 2)"
+    )
     assert started(conductor) == []
     assert conductor.is_finished()
     assert conductor.close() == "done", "others came through"
 
 
+def test_failures_of_every_kind_add_up_to_one_number(sweep):
+    conductor = sweep.attempt(failures=3, workers=2)
+    started(conductor)
+    assert conductor.stumbled(0, "step 20: the checkpoint could not be written: disk full") == CONTINUE
+    assert conductor.state.trials[0].state == "running", "it trains on"
+    assert conductor.fell(0, "crashed", 25, "worker 1 died") == CONTINUE
+    assert conductor.fell(0, "crashed", 25, "step 26 stalled for 600 s on rank 1") == CONTINUE
+    assert conductor.state.trials[0].failures == 3
+    assert conductor.stumbled(0, "no space left") == STOP
+    trial = conductor.state.trials[0]
+    assert (trial.state, trial.starts) == ("failed", 3)
+    assert trial.error == (
+        "no space left (failed 4 times: 2 x a checkpoint was not written, 1 x a worker died, 1 x a step stalled; "
+        "budget.failures is 3)"
+    )
+    assert conductor.fell(0, "crashed", 25, "its workers were stopped") == STOP
+    assert conductor.stumbled(0, "late") == STOP
+    assert conductor.state.trials[0] == trial
+
+
+def test_what_was_announced_counts_as_nothing(sweep):
+    conductor = sweep.attempt(workers=2, trials=1)
+    started(conductor)
+    assert conductor.fell(0, "preempted", 10, None) == CONTINUE
+    assert conductor.fell(0, "resize", 20, None) == CONTINUE
+    conductor.noticed(0, 20, "goes on with 4 workers")
+    trial = conductor.state.trials[0]
+    assert (trial.failures, trial.starts, trial.notices) == (0, 3, [(20, "goes on with 4 workers")])
+    sweep.stop.make()
+    assert conductor.fell(0, "preempted", 30, None) == STOP
+    assert conductor.is_finished()
+    assert conductor.close() == "interrupted"
+    again = sweep.attempt(workers=2, trials=1)
+    sweep.stop.withdraw()
+    assert started(again) == [0]
+    assert again.state.trials[0].starts == 4, "numbers of starts never come back"
+
+
+def test_one_worker_that_leaves_its_machine_starts_elsewhere_and_its_death_is_no_news(sweep):
+    conductor = sweep.attempt(trials=1)
+    started(conductor)
+    conductor.left(0, 10)
+    assert conductor.state.trials[0].state == "pending"
+    assert started(conductor) == [0]
+    conductor.crashed(0, 1, "this process has told why it ends")
+    trial = conductor.state.trials[0]
+    assert (trial.state, trial.failures, trial.starts) == ("running", 0, 2)
+
+
 def test_a_sweep_whose_every_trial_failed_has_failed(sweep):
     conductor = sweep.attempt(trials=2)
     started(conductor)
-    conductor.crashed(0, "RuntimeError: no")
+    crash(conductor, 0, "RuntimeError: no")
     conductor.ended(1, "failed", "step 3: not finite: d_a")
     assert [trial.state for trial in conductor.state.trials.values()] == ["failed", "failed"]
     assert conductor.close() == "failed"
@@ -43,7 +94,7 @@ def test_a_crash_after_the_end_changes_nothing(sweep):
     assert evaluated(conductor, 2, 2, 0.9) == STOP
     records = len(sweep.seen)
     for index in (0, 2):
-        conductor.crashed(index, "killed")
+        crash(conductor, index, "killed")
         conductor.ended(index, "done", None)
     assert len(sweep.seen) == records
 
@@ -111,13 +162,13 @@ def test_submitting_again_tries_what_crashed_once_more(sweep):
     started(conductor)
     conductor.ended(1, "failed", "step 3: not finite: d")
     for _ in range(2):
-        conductor.crashed(0, "OSError: no space left")
+        crash(conductor, 0, "OSError: no space left")
         conductor.next_trial()
     assert conductor.close() == "failed"
     again = sweep.attempt(trials=2, failures=1)
     assert started(again) == [0], "a trial that failed by its own numbers stays failed"
     assert again.state.trials[0].error is None
-    again.crashed(0, "OSError: no space left")
+    crash(again, 0, "OSError: no space left")
     assert started(again) == [0], "with the whole budget"
 
 
@@ -128,7 +179,7 @@ def test_what_no_trial_can_do_without_ends_the_sweep_and_is_tried_again_by_the_n
     assert conductor.state.trials[0].error == "s3://b: no answer for 300 s"
     assert sweep.stop.is_made(), "the other one saves"
     assert started(conductor) == []
-    conductor.crashed(0, "its group ended")
+    crash(conductor, 0, "its group ended")
     conductor.ended(1, HALTED, "s3://b: no answer for 301 s")
     assert conductor.is_finished()
     assert conductor.close() == "failed"
@@ -175,7 +226,7 @@ def test_a_crashed_trial_waits_a_little_longer_each_time(sweep, clock):
     conductor.next_trial()
     waited = []
     for _ in range(6):
-        conductor.crashed(0, "OSError: no space left")
+        crash(conductor, 0, "OSError: no space left")
         since = clock[0]
         while conductor.next_trial() is None:
             assert not conductor.is_finished()

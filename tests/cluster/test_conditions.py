@@ -12,8 +12,9 @@ from PIL import Image
 from cluster.checkpoints import Checkpoints
 from cluster.conditions import OtherConditions, check_conditions, conditions
 from cluster.layout import SweepPaths
+from cluster.report import Place, Report
 from cluster.run import Run
-from cluster.training import Place, Report, train
+from cluster.training import train
 from cluster.trial import train_or_tell
 from data_shards.build.folder import build_folder
 from data_shards.store import open_store
@@ -62,7 +63,7 @@ def about(run: Run) -> dict[str, Any]:
 
 
 def test_a_checkpoint_says_where_it_comes_from(run):
-    train(run, Place(), stop_after(2), lambda: False)
+    train(run, Place(), stop_after(2), lambda: None)
     told = about(run)
     assert told["conditions"] == conditions(run, "cpu")
     assert told["conditions"]["device"].startswith("cpu with ")
@@ -70,12 +71,12 @@ def test_a_checkpoint_says_where_it_comes_from(run):
     assert [(one["from_step"], one["workers"], one["inexact"]) for one in told["history"]] == [(0, 1, [])]
     assert told["provenance"]["packages"]["torch"] == told["conditions"]["torch"]
     assert told["provenance"]["processor"]
-    train(run, Place(), lambda report: True, lambda: False)
+    train(run, Place(), lambda report: True, lambda: None)
     assert [one["from_step"] for one in about(run)["history"]] == [0, 2]
 
 
 def test_other_conditions_are_refused_unless_they_are_asked_for(run, monkeypatch):
-    train(run, Place(), stop_after(2), lambda: False)
+    train(run, Place(), stop_after(2), lambda: None)
     monkeypatch.setattr("cluster.conditions.version", lambda name: "0.1")
     told: list[Report] = []
     assert not train_or_tell(run, Place(), lambda report: bool(told.append(report)))  # type: ignore[func-returns-value]
@@ -85,7 +86,7 @@ def test_other_conditions_are_refused_unless_they_are_asked_for(run, monkeypatch
     assert report.error.startswith("the checkpoint of step 2 was made under other conditions (")
     assert re.search(r"; torch \S+ there, 0.1 here", report.error)
     assert report.error.endswith("submit with --allow-inexact")
-    train(replace(run, allow_inexact=True), Place(), lambda report: True, lambda: False)
+    train(replace(run, allow_inexact=True), Place(), lambda report: True, lambda: None)
     last = about(run)["history"][-1]
     assert last["from_step"] == 2
     assert any(line.startswith("torch ") for line in last["inexact"])

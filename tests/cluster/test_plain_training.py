@@ -11,8 +11,9 @@ from PIL import Image
 from cluster.checkpoints import Checkpoints
 from cluster.data import open_data
 from cluster.layout import SweepPaths
+from cluster.report import Place
 from cluster.run import Run
-from cluster.training import Place, train
+from cluster.training import train
 from data_shards.errors import DataError
 from data_shards.store import open_store
 from orchestrator.plan import make_plan
@@ -66,7 +67,7 @@ def trained(run: Run, steps: int | None = None) -> list[int]:
         reported.append(report.step)
         return True
 
-    train(run, Place(), tell, lambda: steps is not None and len(reported) + 1 >= steps)
+    train(run, Place(), tell, lambda: "interrupted" if steps is not None and len(reported) + 1 >= steps else None)
     return reported
 
 

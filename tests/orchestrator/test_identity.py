@@ -27,6 +27,8 @@ def test_an_id_is_12_hex_digits(planned):
         "data: {cache: {memory: 1GB}}",
         "every: {report: 7}",
         "resources: {workers: 4, cpus_per_worker: 0.5, gpus_per_worker: 0}",
+        "keep: {last: 5}",
+        "budget: {stall: 1h}",
     ],
 )
 def test_what_may_change_between_two_submits(planned, more):
@@ -42,6 +44,7 @@ def test_what_may_change_between_two_submits(planned, more):
         "hyper: {width: 8}",
         "balance: {critic_turns: 2}",
         "resources: {threads: 2}",
+        "resources: {cpu_capability: avx2}",
         "every: {evaluate: 50}",
         "every: {checkpoint: 50}",
         "data: {image: 32}",

@@ -26,7 +26,8 @@ objective: {metric: eval/l1, mode: min}
 budget: {failures: 0, wall: 6h}
 every: {report: 100, evaluate: 2_000, checkpoint: 1_000}
 on_nonfinite: skip
-resources: {workers: 4, cpus_per_worker: 0.5, gpus_per_worker: auto, threads: 1}
+resources: {workers: [1, 4], cpus_per_worker: 0.5, gpus_per_worker: auto, threads: 1, cpu_capability: avx2}
+keep: {last: 3, best: 0}
 precision: fp32
 layout: channels_last
 exact: false
@@ -53,6 +54,7 @@ def test_every_key_is_read():
         21_600,
         0,
     )
+    assert (sweep.resources.least_workers, sweep.resources.most_workers) == (1, 4)
     assert sweep.search == {"weights.cyc": LogUniform(0.001, 100)}
     assert sweep.scheduler.asha is not None
     assert sweep.hyper == {"width": 32, "blocks": None}
@@ -82,7 +84,7 @@ def test_a_scheduler_may_be_named_by_one_word(word, has):
         ("every: {save: 3}", "every.save: unknown key 'save'; has: report, evaluate, checkpoint"),
         ("scheduler: {asha: {grase: 1}}", "scheduler.asha.grase: unknown key 'grase'; nearest: grace"),
         ("scheduler: {hyperband: {}}", "scheduler.hyperband: unknown key 'hyperband'; has: asha"),
-        ("budget: {money: 3}", "budget.money: unknown key 'money'; has: failures, wall"),
+        ("budget: {money: 3}", "budget.money: unknown key 'money'; has: failures, stall, wall"),
         # Values of the wrong kind.
         ("trials: many", "trials: must be a whole number of at least 1 (such as 20_000 or 20k), not 'many'"),
         ("trials: 0", "trials: must be a whole number of at least 1 (such as 20_000 or 20k), not 0"),
@@ -123,7 +125,16 @@ def test_a_scheduler_may_be_named_by_one_word(word, has):
         # Words that are none of those possible.
         ("precision: fp16", "precision: cannot be 'fp16'; nearest: bf16; has: auto, fp32, tf32, bf16"),
         ("searcher: optuna", "searcher: cannot be 'optuna'; has: grid, random"),
-        ("on_nonfinite: rollback", "on_nonfinite: cannot be 'rollback'; has: stop, skip"),
+        ("on_nonfinite: retry", "on_nonfinite: cannot be 'retry'; has: stop, skip, rollback"),
+        ("keep: {last: 0}", "keep.last: must be a whole number of at least 1 (such as 20_000 or 20k), not 0"),
+        ("budget: {stall: 5}", "budget.stall: "),
+        (
+            "resources: {cpu_capability: sse}",
+            "resources.cpu_capability: cannot be 'sse'; has: auto, default, avx2, avx512",
+        ),
+        ("resources: {workers: [4, 1]}", "resources.workers: the least comes first: [1, 4], not [4, 1]"),
+        ("resources: {workers: [1, 3]}", "resources.workers: must be a power of two, not 3; nearest: 2 or 4"),
+        ("resources: {workers: [2]}", "resources.workers: must be a number or [least, most], not [2]"),
         ("cluster: http://head:8265", "cluster: cannot be 'http://head:8265'; has: local"),
         (
             "objective: {metric: eval/l1, mode: mni}",

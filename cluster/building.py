@@ -1,0 +1,58 @@
+"""From a run to an engine at step 0, and the process settings that its arithmetic needs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from cluster.data import Batches
+from cluster.report import Place
+from cluster.run import Run
+from trainers import randomness
+from trainers.engine import Engine, Options
+from trainers.settings import Balance, effective
+from trainers.system import Shapes, System
+from trainers.systems.catalog import SYSTEMS
+from trainers.tree import Tree
+
+
+def build_system(run: Run, shapes: Shapes) -> System:
+    """The run's system with its initial weights, drawn on the CPU from the run's seed."""
+    kind = SYSTEMS[run.system]
+    hyper = kind.Hyper(**run.hyper)
+    weights = effective([term for term in kind.terms if term.exists(hyper)], run.weights)
+    torch.default_generator.manual_seed(randomness.key(run.seed, "weights"))
+    return kind.build(hyper, shapes, weights, run.steps)
+
+
+def build_engine(run: Run, shapes: Shapes, stream: Batches, place: Place) -> Engine:
+    """The engine at step 0."""
+    tree = Tree(run.data.replicas, place.rank, place.workers, run.exact)
+    device = torch.device(place.device)
+    return Engine(build_system(run, shapes), stream.read, shapes, tree, engine_options(run), device)
+
+
+def engine_options(run: Run) -> Options:
+    """How the run computes."""
+    ema = float(run.hyper.get("ema", 0.0))
+    return Options(run.seed, run.precision, run.layout, run.on_nonfinite, ema, Balance(**run.balance))
+
+
+@contextmanager
+def process_settings(run: Run) -> Iterator[None]:
+    """Threads and determinism for this run; a reused actor must not inherit the last trial's."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with a fixed workspace
+    threads = torch.get_num_threads()
+    torch.set_num_threads(run.threads)
+    torch.use_deterministic_algorithms(run.exact)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a help in debugging that costs 3 % of a step
+    torch.backends.cuda.matmul.allow_tf32 = run.precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = run.precision == "tf32"
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(False)
+        torch.set_num_threads(threads)
