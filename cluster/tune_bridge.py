@@ -14,7 +14,11 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from cluster.conductor import CONTINUE, STOP, Conductor
+from cluster.layout import SweepPaths
 from cluster.report import AGAIN, Report
+from cluster.watchdog import stalls
+from data_shards.errors import DataError
+from data_shards.store import open_store
 
 INDEX, RUN, ATTEMPT = "index", "run", "attempt"  # attempt: the number of the trial's start
 REPORT = "report"  # a result's one key of ours; an object, since Tune takes dicts apart
@@ -85,7 +89,16 @@ class ConductedScheduler(FIFOScheduler):
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """A trial raised, or its process died."""
-        self._conductor.crashed(trial.config[INDEX], trial.config[ATTEMPT], _cause(trial))
+        index, start = trial.config[INDEX], trial.config[ATTEMPT]
+        self._conductor.crashed(index, start, self._stall(index, start) or _cause(trial))
+
+    def _stall(self, index: int, start: int) -> str:
+        """What a watchdog said before it ended the process, "" where none did."""
+        job = self._conductor.job
+        try:
+            return next(iter(stalls(open_store(job.storage), SweepPaths(job.id).stalls(index), start)), "")
+        except (DataError, OSError):  # it was only the more telling of two texts
+            return ""
 
 
 def _cause(trial: Trial) -> str:

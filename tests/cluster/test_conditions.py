@@ -5,9 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from cluster.checkpoints import Checkpoints
 from cluster.conditions import OtherConditions, check_conditions, conditions
@@ -16,40 +14,7 @@ from cluster.report import Place, Report
 from cluster.run import Run
 from cluster.training import train
 from cluster.trial import train_or_tell
-from data_shards.build.folder import build_folder
 from data_shards.store import open_store
-from orchestrator.plan import make_plan
-from orchestrator.sizes import Machine
-from orchestrator.sweep import read_sweep
-
-TINY = {"width": 4, "blocks": 1, "critic": "patch16", "critic_width": 4, "pool": 6}
-
-
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory) -> str:
-    root = tmp_path_factory.mktemp("pictures")
-    for domain in "ab":
-        (root / f"source/{domain}").mkdir(parents=True)
-        for i in range(12):
-            pixels = np.random.default_rng(i).integers(0, 256, (32, 32, 3), np.uint8)
-            Image.fromarray(pixels).save(root / f"source/{domain}/{domain}{i}.png")
-    build_folder(str(root / "shards"), source=str(root / "source"), validation=0.2)
-    return str(root / "shards")
-
-
-@pytest.fixture
-def run(shards, tmp_path) -> Run:
-    """Four steps of a tiny CycleGAN with a checkpoint after each second one."""
-    sweep = {
-        "system": "cyclegan",
-        "data": {"uri": shards, "image": 32, "batch": 2, "replicas": 2},
-        "steps": 4,
-        "hyper": TINY,
-        "every": {"report": 1, "evaluate": 4, "checkpoint": 2},
-        "storage": str(tmp_path / "runs"),
-    }
-    plan = make_plan(read_sweep(sweep, "sweep.yaml"), "sweep.yaml", machine=Machine(cpus=2, gpus=0))
-    return plan.run(0, plan.params(0))
 
 
 def stop_after(steps: int) -> Callable[[Report], bool]:
