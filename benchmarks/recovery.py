@@ -12,6 +12,7 @@ the last line is how long two processes at once take for nothing else.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import statistics
@@ -134,10 +135,13 @@ def measure(rounds: int, wait: float) -> list[Finding]:
         alone = [imports() for _ in range(rounds)]
         wait_for_quiet(wait)
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+        ray.init(
+            address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL
+        )
         watch = Watch()
         config = {RUN: run.to_json(), INDEX: 0, ATTEMPT: 1, "cpus_per_worker": 1.0, "gpus_per_worker": 0.0}
-        trial = Watched({**config, ELASTIC: False})
+        trial = Watched.__new__(Watched)  # Tune's part of it would make a folder at home
+        trial.setup({**config, ELASTIC: False})
         began = time.time()
         step(trial)
         first = time.time() - began

@@ -29,23 +29,21 @@ import ray.train
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 from ray.exceptions import RayActorError, RayError
 from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchConfig, TorchTrainer, get_device
+from ray.train.torch import TorchTrainer, get_device
 from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
 
+from cluster.connection import Connection
 from cluster.mailbox import Member, open_mailbox
 from cluster.nodes import this_node
-from cluster.preemption import heed_sigterm
 from cluster.report import Place, Report
 from cluster.run import Run
 from cluster.trial import train_or_tell
 from cluster.tune_bridge import RUN
 
-PEER_SPARE_S = (
-    60.0  # how much longer than a watchdog a worker waits for another: the watchdog knows more about the cause
-)
+PEER_SPARE_S = 60.0  # a worker waits for another so much longer than for itself: watchdogs know more about the cause
 GOODBYE_S = 60.0
-SHORT_S = 0.1
+SHORT_S = 0.05  # long enough for a report that is there already
 MAILBOX, START = "mailbox", "start"
 ABANDONED = 87  # the exit code of a worker whose trial is gone
 
@@ -56,9 +54,8 @@ class Group:
     def __init__(self, config: dict[str, Any], start: int, size: int, name: str) -> None:
         """Launch `size` workers as the trial's start number `start`; `name` must differ from those of all other launches."""
         self.size, self.start = size, start
-        self.failure: Exception | None = RuntimeError(
-            "its trainer failed, see the trial's log"
-        )  # None where it ended well
+        # Why it ended; None once it ended well.
+        self.failure: Exception | None = RuntimeError("its trainer failed, see the trial's log")
         self.members: dict[int, Member] = {}  # as far as they are known here
         self._owed = False  # whoever made the last report waits for its verdict
         self._mailbox = open_mailbox()
@@ -143,27 +140,6 @@ class _Trainer(TorchTrainer):
     def _create_default_callbacks(self) -> list[Any]:
         callbacks: list[Any] = super()._create_default_callbacks()  # type: ignore[misc]
         return [c for c in callbacks if not isinstance(c, DatasetsCallback | PlacementGroupCleanerCallback)]
-
-
-class _Processes(TorchConfig().backend_cls):  # type: ignore[misc]
-    """Torch's process group in a Ray Train group."""
-
-    def on_start(self, worker_group: Any, backend_config: Any) -> None:
-        """Connect the workers; what is executed in this way runs in their main threads, which alone may handle signals."""
-        super().on_start(worker_group, backend_config)
-        worker_group.execute(heed_sigterm)
-
-    def on_shutdown(self, worker_group: Any, backend_config: Any) -> None:
-        """Nothing: the processes are about to be killed, and one that hangs would not answer for half a minute."""
-
-
-class Connection(TorchConfig):
-    """How the workers are connected."""
-
-    @property
-    def backend_cls(self) -> type[_Processes]:
-        """Called by Ray Train."""
-        return _Processes
 
 
 def bundle(config: dict[str, Any]) -> dict[str, float]:

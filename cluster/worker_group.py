@@ -18,7 +18,7 @@ from ray.exceptions import RayActorError
 from cluster.causes import cause, found_no_room, was_preempted
 from cluster.conductor import pause_s
 from cluster.elastic import choose, room
-from cluster.group import Group, bundle
+from cluster.group import SHORT_S, Group, bundle
 from cluster.layout import SweepPaths
 from cluster.nodes import draining, free, remove_orphans
 from cluster.report import AGAIN, Report
@@ -36,7 +36,7 @@ LOOK_S = 5.0  # between two looks for room to grow, or for machines that are to 
 SETTLE_S = 3.0  # what a group held is free again a moment after its end
 WAIT_S = 0.2  # between two looks for room to start
 TOLD_AFTER_S = 30.0  # of waiting for room
-REASONS = {"preempted": "a machine was announced to go", "resize": "there is room for more"}
+REASONS = {"preempted": "a worker was told to leave", "resize": "there is room for more"}
 
 
 class WorkerGroupTrial(tune.Trainable):
@@ -74,7 +74,7 @@ class WorkerGroupTrial(tune.Trainable):
             self._look()
             alive = self._group.is_alive()
             try:
-                report = self._group.next(POLL_S)
+                report = self._group.next(POLL_S if alive else SHORT_S)
             except RayActorError:
                 self._group.end()
                 return self._hand_on(self._death("the mailbox of its worker group died"))

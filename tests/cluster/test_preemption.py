@@ -5,12 +5,25 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from itertools import chain, repeat
+from typing import Any
 
+import pytest
+import ray
+import ray._raylet
+from ray import tune
+from ray.cluster_utils import Cluster
+from ray.core.generated import autoscaler_pb2
 from ray.exceptions import RaySystemError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from cluster.preemption import Draining
+from cluster import trial
+from cluster.nodes import draining, free
+from cluster.preemption import Draining, node_drains
+from cluster.report import Report
+from cluster.run import Run
 
 
 def answers(*given: object) -> tuple[Callable[[], bool], threading.Event]:
@@ -70,3 +83,50 @@ def test_a_second_sigterm_ends_the_process():
     )
     assert done.stdout == b"False\nTrue\n"
     assert done.returncode == -signal.SIGTERM
+
+
+@pytest.mark.ray
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray's, about calls of its own
+def test_ray_says_which_node_drains_and_what_is_free_on_the_others():
+    small: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 100_000_000}
+    cluster = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
+    try:
+        leaving = cluster.add_node(**small).node_id
+        ray.init(address=cluster.address, log_to_driver=False)
+        there = NodeAffinitySchedulingStrategy(leaving, soft=False)
+
+        class Watcher:
+            def drains(self) -> bool:
+                return node_drains()
+
+        kind: Any = ray.remote(Watcher)
+        watcher = kind.options(num_cpus=0, scheduling_strategy=there).remote()
+        assert not ray.get(watcher.drains.remote())
+        assert len(free()) == 2
+        assert draining() == set()
+        reason = autoscaler_pb2.DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION")  # type: ignore[attr-defined]
+        deadline = int((time.time() + 600) * 1000)
+        gcs = ray._raylet.GcsClient(address=cluster.address)  # type: ignore[attr-defined]
+        assert gcs.drain_node(leaving, reason, "it goes", deadline)[0]
+        assert draining() == {leaving}
+        assert ray.get(watcher.drains.remote())
+        assert not node_drains(), "this process is on the other node"
+        assert [kinds["CPU"] for kinds in free().values()] == [1.0]
+        assert leaving not in free()
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def test_the_actor_of_a_machine_that_is_to_go_is_not_used_again(monkeypatch):
+    told: list[dict[str, Report]] = []
+
+    def saves_and_ends(run, place, tell) -> bool:
+        return bool(tell(Report(7, {"loss/l1": 1.0}, outcome="preempted")))
+
+    monkeypatch.setattr(trial, "train_or_tell", saves_and_ends)
+    monkeypatch.setattr(tune, "report", told.append)
+    monkeypatch.setattr(Run, "from_json", lambda values: None)
+    with pytest.raises(trial.Leaving, match=r"^saved, and left a machine that was announced to go$"):
+        trial.run_trial({"run": {}, "attempt": 1, "gpus_per_worker": 0.0})
+    assert [report["report"].outcome for report in told] == ["preempted"], "it is told before"

@@ -49,7 +49,7 @@ def test_a_stalled_step_ends_the_process_and_says_where(tmp_path):
         "    dog.beat(41, 'training')\n"
         "    store.read('never')\n",
     )
-    output, errors = child.communicate(timeout=60)
+    _, errors = child.communicate(timeout=60)
     assert child.returncode == STALLED, errors
     store = FolderStore(tmp_path / "store")
     (line,) = stalls(store, FOLDER, 3)

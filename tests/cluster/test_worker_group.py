@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import psutil
 import pytest
@@ -39,9 +40,7 @@ TINY = {"width": 4, "critic": "patch16", "critic_width": 4}
 @pytest.fixture(scope="module", name="here")
 def ray_fixture() -> Iterator[None]:
     """Ray with two CPUs."""
-    ray.init(
-        address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100_000_000
-    )
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100_000_000)
     yield
     ray.shutdown()
 
@@ -76,8 +75,10 @@ def trial(here: None) -> Iterator[Callable[..., WorkerGroupTrial]]:
 
     def make(run: Run, elastic: bool = False) -> WorkerGroupTrial:
         config = {RUN: run.to_json(), INDEX: 0, ATTEMPT: 1, "cpus_per_worker": 1.0, "gpus_per_worker": 0.0}
-        made.append(WorkerGroupTrial({**config, ELASTIC: elastic}))
-        return made[-1]
+        one = WorkerGroupTrial.__new__(WorkerGroupTrial)  # Tune's part of it would make a folder at home
+        one.setup({**config, ELASTIC: elastic})
+        made.append(one)
+        return one
 
     yield make
     for one in made:
@@ -131,7 +132,11 @@ def cpus_free() -> float:
     return sum(node.get("CPU", 0.0) for node in free().values())
 
 
-@ray.remote(num_cpus=1)
+def actor(kind: type, num_cpus: float) -> Any:
+    """One of the kind, in a process of its own."""
+    return ray.remote(kind).options(num_cpus=num_cpus).remote()
+
+
 class Blocker:
     """Somebody else's work on a CPU."""
 
@@ -162,7 +167,7 @@ def test_a_killed_worker_is_a_crash_and_the_next_group_goes_on(run, trial):
 
 def test_a_group_grows_into_room_that_turns_up(run, trial, monkeypatch):
     monkeypatch.setattr(worker_group, "LOOK_S", 0.2)
-    blocker = Blocker.remote()
+    blocker = actor(Blocker, num_cpus=1)
     ray.get(blocker.pid.remote())
     wait(lambda: cpus_free() == 1, "one of two CPUs is taken")
     growing = trial(replace(run, least_workers=1), elastic=True)
@@ -180,7 +185,7 @@ def test_a_group_grows_into_room_that_turns_up(run, trial, monkeypatch):
 
 def test_waiting_for_room_is_told_once_and_can_be_ended(run, trial, monkeypatch):
     monkeypatch.setattr(worker_group, "TOLD_AFTER_S", 0.2)
-    blocker = Blocker.remote()
+    blocker = actor(Blocker, num_cpus=1)
     ray.get(blocker.pid.remote())
     wait(lambda: cpus_free() == 1, "one of two CPUs is taken")
     waiting = trial(run)
@@ -195,14 +200,13 @@ def test_waiting_for_room_is_told_once_and_can_be_ended(run, trial, monkeypatch)
 
 
 def test_the_room_of_a_killed_maker_is_taken_back(here):
-    @ray.remote(num_cpus=0)
     class Maker:
         def make(self) -> int:
             group = ray.util.placement_group([{"CPU": 1}] * 2)
             ray.get(group.ready())
             return os.getpid()
 
-    maker = Maker.remote()
+    maker = actor(Maker, num_cpus=0)
     pid = ray.get(maker.make.remote())
     assert remove_orphans() == 0, "its maker lives"
     os.kill(pid, signal.SIGKILL)
