@@ -44,6 +44,7 @@ class Conductor:
         self.started = time.monotonic()
         self.failure: OSError | ValueError | None = None  # of the storage: nothing can go on without it
         self._running: set[int] = set()
+        self._handed: dict[int, int] = {}  # the number of the start that each trial was handed out as; groups start it again
         self._not_before: dict[int, float] = {}  # trials that crashed wait a while
         self._record("opened", id=job.id, name=job.name, attempt=log.state.attempt + 1, about=dict(job.about))
         for (trial, _), action in list(log.state.decisions.items()):
@@ -139,10 +140,10 @@ class Conductor:
     def crashed(self, index: int, start: int, error: str) -> None:
         """A trial's process died or raised: it goes on from its last checkpoint while the budget lasts.
 
-        start: which of its starts that was; one that the trial is past, or has told the end of, is no news.
+        start: the start that it was handed out as; one that it was handed out again after, or has told the end of, is no news.
         """
         trial = self.state.trials[index]
-        if start != trial.starts or index not in self._running:
+        if start != self._handed.get(index) or index not in self._running:
             return
         self._running.discard(index)
         if trial.state not in LIVE:
@@ -195,6 +196,7 @@ class Conductor:
     def _start(self, index: int) -> None:
         self._running.add(index)
         self._record("started", trial=index, attempt=self.state.attempt)
+        self._handed[index] = self.state.trials[index].starts
 
     def _fail(self, index: int, error: str) -> None:
         """Count a failure; one too many ends the trial."""

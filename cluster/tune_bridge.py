@@ -90,7 +90,8 @@ class ConductedScheduler(FIFOScheduler):
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """A trial raised, or its process died."""
         index, start = trial.config[INDEX], trial.config[ATTEMPT]
-        self._conductor.crashed(index, start, self._stall(index, start) or _cause(trial))
+        last = self._conductor.state.trials[index].starts  # its groups have started it again since
+        self._conductor.crashed(index, start, self._stall(index, last) or _cause(trial))
 
     def _stall(self, index: int, start: int) -> str:
         """What a watchdog said before it ended the process, "" where none did."""

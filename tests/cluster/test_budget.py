@@ -77,6 +77,18 @@ def test_one_worker_that_leaves_its_machine_starts_elsewhere_and_its_death_is_no
     assert (trial.state, trial.failures, trial.starts) == ("running", 0, 2)
 
 
+def test_a_trial_whose_groups_were_replaced_is_started_again_when_its_own_process_dies(sweep):
+    conductor = sweep.attempt(failures=3, workers=2, trials=1)
+    started(conductor)
+    assert conductor.fell(0, "crashed", 10, "worker 1 died") == CONTINUE
+    conductor.crashed(0, 1, "the trial's process died")  # it knows the start that it was handed out as
+    assert (conductor.state.trials[0].state, conductor.state.trials[0].failures) == ("pending", 2)
+    assert started(conductor) == [0]
+    assert conductor.state.trials[0].starts == 3
+    conductor.crashed(0, 1, "told late")
+    assert conductor.state.trials[0].state == "running"
+
+
 def test_a_sweep_whose_every_trial_failed_has_failed(sweep):
     conductor = sweep.attempt(trials=2)
     started(conductor)
