@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -164,7 +165,9 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=3)
     asked = options.parse_args()
     where = conditions()
-    show(measure(asked.rounds, asked.wait), where, asked.json)
+    with redirect_stdout(sys.stderr):  # Ray prints a note on each process that was killed
+        found = measure(asked.rounds, asked.wait)
+    show(found, where, asked.json)
 
 
 if __name__ == "__main__":

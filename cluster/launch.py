@@ -20,8 +20,6 @@ from typing import Any
 # Read by ray when it is imported, or by the processes that it starts; what the user has set stands.
 os.environ.update(
     {
-        "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",  # a worker group's controller looks for news this often
-        "RAY_TRAIN_ENABLE_STATE_TRACKING": "0",
         "TUNE_FUNCTION_THREAD_TIMEOUT_S": "60",  # a trial's goodbye may take this long before its actor is given up
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
         "TUNE_DISABLE_SIGINT_HANDLER": "1",  # we save and end the trials ourselves

@@ -12,7 +12,6 @@ from typing import Protocol
 import numpy as np
 import torch
 from torch import Tensor
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 from trainers import randomness
 from trainers.engine import LAYOUTS, Engine
@@ -111,6 +110,8 @@ def _psnr(shown: Tensor, wanted: Tensor) -> Tensor:
 
 def _ssim(shown: Tensor, wanted: Tensor) -> Tensor:
     """`[N]`: structural similarity per sample (Wang et al. 2004, 11 x 11 Gaussian window)."""
+    from torchmetrics.functional.image import structural_similarity_index_measure  # a third of a worker's imports
+
     value = structural_similarity_index_measure(_unit(shown), _unit(wanted), data_range=1.0, reduction="none")
     assert isinstance(value, Tensor)
     return value.reshape(-1)
