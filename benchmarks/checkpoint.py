@@ -38,8 +38,8 @@ from benchmarks.measure import (
     unfit,
     wait_for_quiet,
 )
-from cluster.checkpoints import Checkpoints
-from cluster.committer import Committer
+from cluster.checkpoints.committer import Committer
+from cluster.checkpoints.folder import Checkpoints
 from data_shards.store import FolderStore, open_store
 from tests.seaweed import BUCKET, seaweedfs
 from trainers.engine import Engine

@@ -35,7 +35,7 @@ from cluster.layout import SweepPaths
 from cluster.report import Report
 from cluster.run import Every, Run
 from cluster.tune_bridge import ATTEMPT, INDEX, REPORT, RUN
-from cluster.worker_group import ELASTIC, WorkerGroupTrial
+from cluster.workers.group_trial import ELASTIC, WorkerGroupTrial
 
 PICTURES = 64  # a side
 STEPS = 1_000_000  # it is stopped before
@@ -118,7 +118,7 @@ def marked(run: Run) -> float:
 def imports() -> float:
     """Seconds that two processes at once take to import what a worker does."""
     began = time.monotonic()
-    children = [subprocess.Popen([sys.executable, "-c", "import cluster.group"]) for _ in range(2)]
+    children = [subprocess.Popen([sys.executable, "-c", "import cluster.workers.group"]) for _ in range(2)]
     assert not any(child.wait() for child in children)
     return time.monotonic() - began
 

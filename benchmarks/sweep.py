@@ -25,7 +25,7 @@ from benchmarks.group import Group
 from benchmarks.measure import BUSY, Finding, Watch, conditions, parser, show, unfit, wait_for_quiet
 from cluster.job import Job
 from cluster.layout import SweepPaths
-from cluster.log import SweepState, read_records
+from cluster.log.records import SweepState, read_records
 from cluster.run import Data, Every, Run
 from data_shards.manifest import Manifest
 from trainers.settings import Balance

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from cluster.job import Job
-from cluster.lock import SweepBusy
-from cluster.log import CHECKPOINT, CRASH, HALT, LIVE, STALL, SweepState, TrialState, jsonable
-from cluster.log_store import SweepLog
+from cluster.log.lock import SweepBusy
+from cluster.log.records import CHECKPOINT, CRASH, HALT, LIVE, STALL, SweepState, TrialState, jsonable
+from cluster.log.store import SweepLog
 from cluster.rungs import Rungs
 from cluster.stop import StopRequest
 from data_shards.errors import DataError
@@ -44,7 +44,9 @@ class Conductor:
         self.started = time.monotonic()
         self.failure: OSError | ValueError | None = None  # of the storage: nothing can go on without it
         self._running: set[int] = set()
-        self._handed: dict[int, int] = {}  # the number of the start that each trial was handed out as; groups start it again
+        self._handed: dict[
+            int, int
+        ] = {}  # the number of the start that each trial was handed out as; groups start it again
         self._not_before: dict[int, float] = {}  # trials that crashed wait a while
         self._record("opened", id=job.id, name=job.name, attempt=log.state.attempt + 1, about=dict(job.about))
         for (trial, _), action in list(log.state.decisions.items()):

@@ -33,15 +33,15 @@ import ray
 from ray import tune
 
 from cluster.conductor import Conductor
-from cluster.driver import driving
 from cluster.job import ClusterTooSmall, Job
 from cluster.layout import SweepPaths
-from cluster.log import SweepState
-from cluster.log_store import open_log
+from cluster.log.driver import driving
+from cluster.log.records import SweepState
+from cluster.log.store import open_log
 from cluster.stop import StopRequest
-from cluster.trial import run_trial
 from cluster.tune_bridge import ConductedScheduler, ConductedSearcher
-from cluster.worker_group import WorkerGroupTrial
+from cluster.workers.group_trial import WorkerGroupTrial
+from cluster.workers.trial import run_trial
 from data_shards.errors import DataError
 from data_shards.store import FolderStore, Store, open_store
 

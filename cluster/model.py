@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load, save
 
 from cluster.building import build_system
-from cluster.checkpoints import Checkpoints
+from cluster.checkpoints.folder import Checkpoints
 from cluster.layout import SweepPaths
 from cluster.run import Run
 from data_shards.store import Store

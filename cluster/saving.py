@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from cluster.checkpoints import Checkpoints
-from cluster.committer import Committer
+from cluster.checkpoints.committer import Committer
+from cluster.checkpoints.folder import Checkpoints
 from cluster.conditions import check_conditions, conditions, history
 from cluster.data import Batches
 from cluster.provenance import provenance

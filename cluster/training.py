@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from cluster.building import build_engine, process_settings
-from cluster.checkpoints import Checkpoints
+from cluster.checkpoints.folder import Checkpoints
 from cluster.data import Batches, Indexed, Plain, open_data
 from cluster.layout import SweepPaths
 from cluster.meter import Meter

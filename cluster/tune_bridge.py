@@ -16,7 +16,7 @@ from ray.tune.search import Searcher
 from cluster.conductor import CONTINUE, STOP, Conductor
 from cluster.layout import SweepPaths
 from cluster.report import AGAIN, Report
-from cluster.watchdog import stalls
+from cluster.workers.watchdog import stalls
 from data_shards.errors import DataError
 from data_shards.store import open_store
 

@@ -10,7 +10,7 @@ from orchestrator.options import Output, OutputOption, StorageOption, SweepName
 from orchestrator.storage import DEFAULT_STORAGE
 
 if TYPE_CHECKING:
-    from cluster.checkpoints import Checkpoints
+    from cluster.checkpoints.folder import Checkpoints
     from orchestrator.finding import FoundSweep
 
 app = typer.Typer(help="Look at the training states of a sweep's trials.", no_args_is_help=True)
@@ -104,8 +104,8 @@ def prune(
     storage: StorageOption = DEFAULT_STORAGE,
 ) -> None:
     """Delete the checkpoints that need not stay, and what killed workers left. Not while the sweep runs."""
-    from cluster.driver import is_driven
-    from cluster.pruning import prune as pruned
+    from cluster.checkpoints.pruning import prune as pruned
+    from cluster.log.driver import is_driven
     from orchestrator.checkpoints_view import keep_of
     from orchestrator.errors import Refusal
     from orchestrator.finding import find_sweep
@@ -137,7 +137,7 @@ def _trial(found: FoundSweep, wanted: str) -> int:
 
 
 def _of(found: FoundSweep, trial: int) -> Checkpoints:
-    from cluster.checkpoints import Checkpoints
+    from cluster.checkpoints.folder import Checkpoints
 
     return Checkpoints(found.store, found.paths.checkpoints(trial))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cluster.checkpoints import SCORE, Checkpoints
-from cluster.retention import Listing, Place
+from cluster.checkpoints.folder import SCORE, Checkpoints
+from cluster.checkpoints.retention import Listing, Place
 from cluster.run import Keep
 from orchestrator.quantities import duration_text, size_text
 from trainers.checkpoint import DamagedCheckpoint, Unpacked

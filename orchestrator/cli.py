@@ -188,8 +188,8 @@ def main() -> None:
 def mistakes(error: ValueError) -> list[str]:
     """The lines to show for a user's mistake; empty if `error` is none."""
     from cluster.job import ClusterTooSmall
-    from cluster.lock import SweepBusy
-    from cluster.log import UnreadableLog
+    from cluster.log.lock import SweepBusy
+    from cluster.log.records import UnreadableLog
     from data_shards.errors import DataError
     from orchestrator.errors import Refusal
     from trainers.errors import SettingError

@@ -6,10 +6,10 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 
-from cluster.driver import is_driven
 from cluster.layout import SweepPaths
-from cluster.log import SweepState, UnreadableLog
-from cluster.log_store import has_log, read_state, sweeps_in
+from cluster.log.driver import is_driven
+from cluster.log.records import SweepState, UnreadableLog
+from cluster.log.store import has_log, read_state, sweeps_in
 from data_shards.address import is_remote, join
 from data_shards.errors import DataError
 from data_shards.store import Store

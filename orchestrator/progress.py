@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cluster.log import LIVE, SweepState, TrialState
+from cluster.log.records import LIVE, SweepState, TrialState
 from orchestrator.plan import Plan
 from orchestrator.results import best_trial, value_of
 from orchestrator.tables import cell

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cluster.log import SweepState, TrialState
+from cluster.log.records import SweepState, TrialState
 from orchestrator.errors import Refusal
 from orchestrator.finding import FoundSweep
 

@@ -9,8 +9,8 @@ import dataclasses
 from typing import Any
 
 from cluster.layout import SweepPaths
-from cluster.log import SweepState, UnreadableLog
-from cluster.log_store import has_log, read_state, sweeps_in
+from cluster.log.records import SweepState, UnreadableLog
+from cluster.log.store import has_log, read_state, sweeps_in
 from data_shards.store import Store
 from orchestrator.errors import Refusal
 from orchestrator.identity import differences

@@ -7,8 +7,8 @@ import sys
 
 from rich.console import Console
 
-from cluster.log import SweepState
-from cluster.log_store import read_log
+from cluster.log.records import SweepState
+from cluster.log.store import read_log
 from data_shards.store import Store, open_store
 from orchestrator.finding import open_sweep
 from orchestrator.job import make_job

@@ -6,10 +6,10 @@ import datetime
 from pathlib import Path
 from typing import Any
 
-from cluster.driver import is_driven
 from cluster.layout import SweepPaths
-from cluster.log import SweepState, UnreadableLog
-from cluster.log_store import read_state, sweeps_in
+from cluster.log.driver import is_driven
+from cluster.log.records import SweepState, UnreadableLog
+from cluster.log.store import read_state, sweeps_in
 from data_shards.address import is_remote
 from data_shards.store import Store
 from orchestrator.errors import Refusal

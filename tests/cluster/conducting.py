@@ -6,8 +6,8 @@ from dataclasses import replace
 from cluster.conductor import Conductor
 from cluster.job import Job
 from cluster.layout import SweepPaths
-from cluster.log import fold
-from cluster.log_store import open_log, read_log
+from cluster.log.records import fold
+from cluster.log.store import open_log, read_log
 from cluster.stop import StopRequest
 from data_shards.store import FolderStore
 

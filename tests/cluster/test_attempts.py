@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from cluster.checkpoints import Checkpoints, Superseded
+from cluster.checkpoints.folder import Checkpoints, Superseded
 from data_shards.address import is_remote
 from data_shards.s3.store import S3Store
 from data_shards.store import FolderStore, open_store
@@ -120,7 +120,7 @@ def test_a_stale_attempt_is_stopped_before_it_commits(tmp_path, monkeypatch, kin
         began(str(tmp_path), 2)  # in a folder, it takes the half-written file away as well
         return write_state(tensors, file)
 
-    monkeypatch.setattr("cluster.checkpoints.write_state", overtaken)
+    monkeypatch.setattr("cluster.checkpoints.folder.write_state", overtaken)
     stale = Checkpoints(kind(tmp_path), FOLDER, 1)
     with pytest.raises(Superseded, match="attempt 2 went on from step 10"):
         stale.save(state(20), 20, {})

@@ -4,7 +4,7 @@ import pytest
 
 from cluster.conductor import CONTINUE, HALTED, STOP
 from cluster.job import Asha
-from cluster.lock import SweepBusy
+from cluster.log.lock import SweepBusy
 from data_shards.errors import DataError, Unreachable
 from tests.cluster.conducting import crash, evaluated, started
 

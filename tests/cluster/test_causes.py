@@ -10,8 +10,8 @@ from ray.train.v2._internal.exceptions import (
     WorkerHealthCheckFailedError,
 )
 
-from cluster.causes import cause, found_no_room, was_preempted
-from cluster.mailbox import Member
+from cluster.workers.causes import cause, found_no_room, was_preempted
+from cluster.workers.mailbox import Member
 from trainers.errors import PeerLost
 
 MEMBERS = {rank: Member(rank, "n1", "host", 100 + rank) for rank in range(4)}

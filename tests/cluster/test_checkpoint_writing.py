@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.checkpoints import Checkpoints
+from cluster.checkpoints.folder import Checkpoints
 from data_shards.errors import DataError
 from data_shards.store import FolderStore
 from tests.cluster.checkpointing import FOLDER, Crash, CrashingStore, is_whole, names, state, taken

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from cluster.checkpoints import Checkpoints
+from cluster.checkpoints.folder import Checkpoints
 from cluster.run import Keep
 from data_shards.errors import DataError
 from data_shards.s3.store import S3Store

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from cluster.checkpoints import Checkpoints, Superseded
-from cluster.committer import Committer
+from cluster.checkpoints.committer import Committer
+from cluster.checkpoints.folder import Checkpoints, Superseded
 from data_shards.errors import DataError, Unreachable
 from data_shards.store import FolderStore
 from tests.cluster.checkpointing import FOLDER, is_whole, state

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from cluster.checkpoints import Checkpoints
+from cluster.checkpoints.folder import Checkpoints
 from cluster.conditions import OtherConditions, check_conditions, conditions
 from cluster.layout import SweepPaths
 from cluster.report import Place, Report
 from cluster.run import Run
 from cluster.training import train
-from cluster.trial import train_or_tell
+from cluster.workers.trial import train_or_tell
 from data_shards.store import open_store
 
 

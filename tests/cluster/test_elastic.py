@@ -2,7 +2,7 @@
 
 import pytest
 
-from cluster.elastic import choose, room, sizes
+from cluster.workers.elastic import choose, room, sizes
 
 CPU = {"CPU": 1.0}
 GPU = {"CPU": 2.0, "GPU": 1.0}

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from cluster import lease
 from cluster.layout import SweepPaths
-from cluster.lease import DEAD_S, FRESH_S, Claim, is_leased, leased
-from cluster.lock import SweepBusy
-from cluster.log_store import open_log, read_log, read_state
+from cluster.log import lease
+from cluster.log.lease import DEAD_S, FRESH_S, Claim, is_leased, leased
+from cluster.log.lock import SweepBusy
+from cluster.log.store import open_log, read_log, read_state
 from tests.cluster.conducting import RemoteStore
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,10 +27,10 @@ FOLDER = PATHS.claims
 ELSEWHERE = Claim("far", "another boot", 1, "7", "x")
 DRIVER = """
 import sys
-from cluster import lease
+from cluster.log import lease
 from cluster.layout import SweepPaths
-from cluster.lock import SweepBusy
-from cluster.log_store import open_log
+from cluster.log.lock import SweepBusy
+from cluster.log.store import open_log
 from tests.cluster.conducting import RemoteStore
 lease.BEAT_S = 0.05
 store, paths = RemoteStore(sys.argv[1]), SweepPaths("a1")
@@ -87,8 +87,8 @@ class Clock:
     def __init__(self, monkeypatch, during=lambda clock: None):
         self.now, self._during = 0.0, during
         monkeypatch.setattr(lease, "LOOK_S", 1.0)
-        monkeypatch.setattr("cluster.lease.time.monotonic", lambda: self.now)
-        monkeypatch.setattr("cluster.lease.time.sleep", self._sleep)
+        monkeypatch.setattr("cluster.log.lease.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("cluster.log.lease.time.sleep", self._sleep)
 
     def _sleep(self, seconds):
         self.now += seconds
@@ -107,7 +107,7 @@ def test_a_second_driver_is_refused_by_name_until_the_first_is_killed(store, dri
     def sleep(seconds):
         raise AssertionError("nobody waits for a process of this machine that is gone")
 
-    monkeypatch.setattr("cluster.lease.time.sleep", sleep)
+    monkeypatch.setattr("cluster.log.lease.time.sleep", sleep)
     with leased(store, FOLDER) as number:
         assert number == 2
 
@@ -237,7 +237,7 @@ def test_a_number_that_went_to_another_process_is_not_its_holder(store, monkeypa
 @pytest.mark.parametrize(("age", "alive"), [(FRESH_S - 9, True), (FRESH_S + 9, False)])
 def test_a_reader_goes_by_the_age_that_a_claim_elsewhere_seems_to_have(store, monkeypatch, age, alive):
     claim(store, 4, of=replace(ELSEWHERE, at=1000.0))
-    monkeypatch.setattr("cluster.lease.time.time", lambda: 1000.0 + age)
+    monkeypatch.setattr("cluster.log.lease.time.time", lambda: 1000.0 + age)
     assert is_leased(store, FOLDER) == alive
 
 

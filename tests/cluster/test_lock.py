@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from cluster.lock import SweepBusy, is_locked, locked
+from cluster.log.lock import SweepBusy, is_locked, locked
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from cluster.lock import locked
+from cluster.log.lock import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

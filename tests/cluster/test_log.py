@@ -7,8 +7,8 @@ from contextlib import closing
 import pytest
 
 from cluster.layout import SweepPaths
-from cluster.log import VERSION, NewerLog, SweepState, UnreadableLog, fold, jsonable
-from cluster.log_store import FileLog, read_state
+from cluster.log.records import VERSION, NewerLog, SweepState, UnreadableLog, fold, jsonable
+from cluster.log.store import FileLog, read_state
 from data_shards.store import FolderStore
 
 COMPARABLE = {"eval/l1": 0.25, "loss/d_a": math.inf, "loss/d_b": -math.inf, "time/train_seconds": 9.0}

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from cluster.layout import SweepPaths
-from cluster.lock import SweepBusy
-from cluster.log import NewerLog, UnreadableLog, fold
-from cluster.log_store import PACKED, has_log, open_log, read_log, read_state, sweeps_in
+from cluster.log.lock import SweepBusy
+from cluster.log.records import NewerLog, UnreadableLog, fold
+from cluster.log.store import PACKED, has_log, open_log, read_log, read_state, sweeps_in
 from tests.cluster.conducting import RemoteStore
 
 PATHS = SweepPaths("a1")

@@ -8,7 +8,7 @@ import pytest
 import webdataset
 from PIL import Image
 
-from cluster.checkpoints import Checkpoints
+from cluster.checkpoints.folder import Checkpoints
 from cluster.data import open_data
 from cluster.layout import SweepPaths
 from cluster.report import Place

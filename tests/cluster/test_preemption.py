@@ -19,11 +19,11 @@ from ray.core.generated import autoscaler_pb2
 from ray.exceptions import RaySystemError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from cluster import trial
-from cluster.nodes import draining, free
-from cluster.preemption import Draining, node_drains
 from cluster.report import Report
 from cluster.run import Run
+from cluster.workers import trial
+from cluster.workers.nodes import draining, free
+from cluster.workers.preemption import Draining, node_drains
 
 
 def answers(*given: object) -> tuple[Callable[[], bool], threading.Event]:
@@ -69,7 +69,7 @@ def test_a_look_that_fails_is_made_again():
 def test_a_second_sigterm_ends_the_process():
     code = (
         "import os, signal\n"
-        "from cluster.preemption import Draining, heed_sigterm\n"
+        "from cluster.workers.preemption import Draining, heed_sigterm\n"
         "heed_sigterm()\n"
         "with Draining(lambda: False) as draining:\n"
         "    print(draining.is_asked())\n"

@@ -9,14 +9,14 @@ from ray.exceptions import RayActorError
 from ray.train import ControllerError, WorkerGroupError
 from ray.train.v2._internal.exceptions import WorkerGroupStartupTimeoutError, WorkerHealthCheckFailedError
 
-from cluster import worker_group
 from cluster.layout import SweepPaths
-from cluster.mailbox import Member
 from cluster.report import Report
 from cluster.run import Data, Every, Run
 from cluster.tune_bridge import ATTEMPT, REPORT, RUN
-from cluster.watchdog import of_attempt
-from cluster.worker_group import ELASTIC, WorkerGroupTrial
+from cluster.workers import group_trial as worker_group
+from cluster.workers.group_trial import ELASTIC, WorkerGroupTrial
+from cluster.workers.mailbox import Member
+from cluster.workers.watchdog import of_attempt
 from data_shards.store import FolderStore
 
 DEATH = WorkerGroupError("it failed", {1: WorkerHealthCheckFailedError("a check failed", RayActorError())})

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from cluster.retention import Listing, Marker, Place, parse_marker, parse_place, staying
+from cluster.checkpoints.retention import Listing, Marker, Place, parse_marker, parse_place, staying
 from cluster.run import Keep
 from data_shards.store import Entry
 from trainers.checkpoint import MANIFEST, STATE

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from cluster.checkpoints import Checkpoints
+from cluster.checkpoints.folder import Checkpoints
 from cluster.layout import SweepPaths
 from cluster.report import Place, Report
 from cluster.run import Every, Run

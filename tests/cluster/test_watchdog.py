@@ -9,14 +9,14 @@ import time
 
 import pytest
 
-from cluster.watchdog import STALLED, of_attempt, stalls
+from cluster.workers.watchdog import STALLED, of_attempt, stalls
 from data_shards.store import FolderStore
 
 FOLDER = "s1/trials/0000/stalls"
 BEGIN = """
 import ctypes, os, sys, threading, time
-from cluster import watchdog
-from cluster.watchdog import Watchdog, of_attempt
+from cluster.workers import watchdog
+from cluster.workers.watchdog import Watchdog, of_attempt
 from data_shards.store import FolderStore
 
 watchdog.PEERS_S = 0.0

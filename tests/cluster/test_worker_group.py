@@ -12,16 +12,16 @@ import pytest
 import ray
 from ray.util.placement_group import placement_group_table
 
-from cluster import worker_group
-from cluster.checkpoints import Checkpoints
+from cluster.checkpoints.folder import Checkpoints
 from cluster.layout import SweepPaths
-from cluster.nodes import free, remove_orphans
 from cluster.report import Place, Report
 from cluster.run import Run
 from cluster.stop import StopRequest
 from cluster.training import train
 from cluster.tune_bridge import ATTEMPT, INDEX, REPORT, RUN
-from cluster.worker_group import ELASTIC, WorkerGroupTrial
+from cluster.workers import group_trial as worker_group
+from cluster.workers.group_trial import ELASTIC, WorkerGroupTrial
+from cluster.workers.nodes import free, remove_orphans
 from data_shards.build.openmoji import build_openmoji
 from data_shards.store import open_store
 from orchestrator.plan import make_plan

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from cluster.checkpoints import Checkpoints
-from cluster.driver import driving
+from cluster.checkpoints.folder import Checkpoints
 from cluster.layout import SweepPaths
-from cluster.lock import SweepBusy
-from cluster.log import read_records
-from cluster.log_store import read_log, sweeps_in
+from cluster.log.driver import driving
+from cluster.log.lock import SweepBusy
+from cluster.log.records import read_records
+from cluster.log.store import read_log, sweeps_in
 from data_shards.address import join
 from data_shards.store import Store, open_store
 from orchestrator.sweeps import find_sweeps

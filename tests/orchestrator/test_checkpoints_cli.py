@@ -5,10 +5,10 @@ import os
 
 import pytest
 
-from cluster.checkpoints import Checkpoints
-from cluster.driver import driving
+from cluster.checkpoints.folder import Checkpoints
 from cluster.layout import SweepPaths
-from cluster.log_store import open_log
+from cluster.log.driver import driving
+from cluster.log.store import open_log
 from cluster.run import Keep
 from data_shards.store import FolderStore, open_store
 from orchestrator.quantities import size_text

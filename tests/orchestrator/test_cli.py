@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.log_store import FileLog
+from cluster.log.store import FileLog
 from orchestrator import cli
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -2,10 +2,10 @@
 
 import pytest
 
-from cluster.driver import driving
 from cluster.layout import SweepPaths
-from cluster.log import NewerLog
-from cluster.log_store import open_log
+from cluster.log.driver import driving
+from cluster.log.records import NewerLog
+from cluster.log.store import open_log
 from data_shards.store import open_store
 from orchestrator.errors import Refusal
 from orchestrator.job import make_job

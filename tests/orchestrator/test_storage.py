@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from cluster.driver import driving
 from cluster.layout import SweepPaths
-from cluster.log_store import open_log
+from cluster.log.driver import driving
+from cluster.log.store import open_log
 from data_shards.errors import DataError
 from data_shards.store import open_store
 from orchestrator import storage as storage_module

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from cluster.lock import SweepBusy
+from cluster.log.lock import SweepBusy
 from data_shards.errors import DataError
 from data_shards.store import Store
 

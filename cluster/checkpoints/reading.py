@@ -6,8 +6,8 @@ import errno
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from cluster.retention import Place
-from cluster.staging import fetched
+from cluster.checkpoints.retention import Place
+from cluster.checkpoints.staging import fetched
 from data_shards.errors import Unreachable
 from data_shards.store import Entry, Store
 from trainers.checkpoint import (

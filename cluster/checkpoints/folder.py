@@ -1,6 +1,6 @@
 """A run's checkpoints in a store: committed by their manifest, verified when read, the newest good one chosen.
 
-Which ones count and which stay is decided in `cluster.retention`. An attempt deletes nothing that a later one made.
+Which ones count and which stay is decided in `cluster.checkpoints.retention`. An attempt deletes nothing that a later one made.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any
 
 from torch import Tensor
 
-from cluster.checkpoint_reading import read_checkpoint, read_manifest
-from cluster.retention import Listing, Marker, Place, parse_marker, parse_place, staying
+from cluster.checkpoints.reading import read_checkpoint, read_manifest
+from cluster.checkpoints.retention import Listing, Marker, Place, parse_marker, parse_place, staying
+from cluster.checkpoints.staging import leftovers, remove_folder, staged
 from cluster.run import Keep
-from cluster.staging import leftovers, remove_folder, staged
 from data_shards.errors import DataError
 from data_shards.store import TEMPORARY, Store
 from trainers.checkpoint import MANIFEST, STATE, DamagedCheckpoint, Manifest, NewerFormat, Unpacked, write_state

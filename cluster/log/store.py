@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from cluster.layout import DRIVERS, LOG, SweepPaths
-from cluster.lock import SweepBusy
-from cluster.log import VERSION, SweepState, UnreadableLog, fold
+from cluster.log.lock import SweepBusy
+from cluster.log.records import VERSION, SweepState, UnreadableLog, fold
 from data_shards.address import join
 from data_shards.store import FolderStore, Store
 

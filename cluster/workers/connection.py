@@ -9,7 +9,7 @@ from typing import Any
 
 from ray.train.torch import TorchConfig
 
-from cluster.preemption import heed_sigterm
+from cluster.workers.preemption import heed_sigterm
 
 
 class _Processes(TorchConfig().backend_cls):  # type: ignore[misc]

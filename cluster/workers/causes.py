@@ -12,7 +12,7 @@ from ray.train.v2._internal.exceptions import (
     WorkerHealthCheckFailedError,
 )
 
-from cluster.mailbox import Member
+from cluster.workers.mailbox import Member
 from trainers.errors import PeerLost
 
 WAITING = ", in tree.py:"  # a stalled worker that stood there waited for another one

@@ -15,13 +15,13 @@ from ray import tune
 from cluster.conditions import OtherConditions
 from cluster.conductor import HALTED
 from cluster.layout import SweepPaths
-from cluster.preemption import Draining
 from cluster.report import Place, Report, Tell
 from cluster.run import Run
 from cluster.stop import StopRequest
 from cluster.training import train
 from cluster.tune_bridge import ATTEMPT, REPORT, RUN
-from cluster.watchdog import Watchdog, of_attempt
+from cluster.workers.preemption import Draining
+from cluster.workers.watchdog import Watchdog, of_attempt
 from data_shards.errors import DataError, TooManyBadSamples, Unreachable
 from data_shards.store import open_store
 

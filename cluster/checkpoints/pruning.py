@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cluster.checkpoints import Checkpoints
-from cluster.retention import Listing, Place, staying
+from cluster.checkpoints.folder import Checkpoints
+from cluster.checkpoints.retention import Listing, Place, staying
 from cluster.run import Keep
 from data_shards.errors import DataError
 from trainers.checkpoint import DamagedCheckpoint, NewerFormat

@@ -15,7 +15,7 @@ from types import FrameType
 import ray
 from ray.exceptions import RayError
 
-from cluster.nodes import draining, this_node
+from cluster.workers.nodes import draining, this_node
 
 logger = logging.getLogger(__name__)
 LOOK_S = 1.0

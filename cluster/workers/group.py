@@ -33,13 +33,13 @@ from ray.train.torch import TorchTrainer, get_device
 from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
 
-from cluster.connection import Connection
-from cluster.mailbox import Member, open_mailbox
-from cluster.nodes import this_node
 from cluster.report import Place, Report
 from cluster.run import Run
-from cluster.trial import train_or_tell
 from cluster.tune_bridge import RUN
+from cluster.workers.connection import Connection
+from cluster.workers.mailbox import Member, open_mailbox
+from cluster.workers.nodes import this_node
+from cluster.workers.trial import train_or_tell
 
 PEER_SPARE_S = 60.0  # a worker waits for another so much longer than for itself: watchdogs know more about the cause
 GOODBYE_S = 60.0

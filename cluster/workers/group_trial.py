@@ -15,18 +15,18 @@ from typing import Any
 from ray import tune
 from ray.exceptions import RayActorError
 
-from cluster.causes import cause, found_no_room, was_preempted
+from cluster.checkpoints.retention import parse_marker
 from cluster.conductor import pause_s
-from cluster.elastic import choose, room
-from cluster.group import SHORT_S, Group, bundle
 from cluster.layout import SweepPaths
-from cluster.nodes import draining, free, remove_orphans
 from cluster.report import AGAIN, Report
-from cluster.retention import parse_marker
 from cluster.run import Run
 from cluster.stop import StopRequest
 from cluster.tune_bridge import ATTEMPT, REPORT, RUN
-from cluster.watchdog import stalls
+from cluster.workers.causes import cause, found_no_room, was_preempted
+from cluster.workers.elastic import choose, room
+from cluster.workers.group import SHORT_S, Group, bundle
+from cluster.workers.nodes import draining, free, remove_orphans
+from cluster.workers.watchdog import stalls
 from data_shards.errors import DataError
 from data_shards.store import open_store
 

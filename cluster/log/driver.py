@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cluster.layout import SweepPaths
-from cluster.lease import is_leased, leased
-from cluster.lock import is_locked, locked
+from cluster.log.lease import is_leased, leased
+from cluster.log.lock import is_locked, locked
 from data_shards.store import FolderStore, Store
 
 

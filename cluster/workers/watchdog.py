@@ -24,7 +24,7 @@ from data_shards.errors import DataError
 from data_shards.store import Store
 
 logger = logging.getLogger(__name__)
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PACKAGES = ("cluster", "trainers", "data_shards")
 STALLED = 86  # the exit code of a process that its watchdog ended
 LOOK_S = 1.0

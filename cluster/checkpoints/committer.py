@@ -16,7 +16,7 @@ from typing import Any
 
 from torch import Tensor
 
-from cluster.checkpoints import Checkpoints, Superseded
+from cluster.checkpoints.folder import Checkpoints, Superseded
 from data_shards.errors import DataError
 
 logger = logging.getLogger(__name__)

@@ -1,0 +1,1 @@
+"""The processes that train a trial, one in a Tune actor or a group by Ray Train, and who watches over them."""
