@@ -123,8 +123,8 @@ class Resources(Part):
     )
     cpu_capability: Literal["auto", "default", "avx2", "avx512"] = Field(
         default="auto",
-        description="Instruction set of CPU arithmetic. auto: the newest that the processor has; avx2 gives the same bits on "
-        "machines with and without AVX-512; default uses neither.",
+        description="Instruction set of CPU arithmetic. auto: the newest that the processor has; avx2 leaves AVX-512 unused, "
+        "so that machines with and without it compute alike; default uses neither.",
     )
 
     @property

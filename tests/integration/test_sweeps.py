@@ -211,11 +211,13 @@ def test_asha_stops_the_worse_and_never_the_preset(desk, shards):
     spec = SPEC.format(shards=shards, steps=STEPS, trials=6, evaluate=20)
     spec = spec.replace("weights.l1: {log_uniform: [10, 200]}", "hyper.lr: {choice: [1.0e-7, 2.0e-7]}")
     spec = spec.replace("{metric: eval/ssim, mode: max}", "{metric: eval/l1, mode: min}")
-    desk.write(spec + "scheduler: {asha: {grace: 0.3}}\n")
+    desk.write(spec + "scheduler: {asha: {grace: 0.3}}\nresources: {cpu_capability: default}\n")
     desk.ok("submit", "sweep.yaml")
     trials = desk.results()["trials"]
     assert trials[0]["state"] == "done"
     stopped = [trial for trial in trials if trial["state"] == "stopped"]
     assert stopped and all(trial["step"] < STEPS for trial in stopped)
+    made = json.loads(desk.ok("checkpoints", "show", "small", "-o", "json"))
+    assert made["conditions"]["device"] == "cpu with DEFAULT"
     decided = [record for record in desk.records() if record["kind"] == "decided"]
     assert {record["trial"] for record in decided if record["action"] == "stop"} == {t["index"] for t in stopped}
