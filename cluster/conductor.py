@@ -48,6 +48,7 @@ class Conductor:
             int, int
         ] = {}  # the number of the start that each trial was handed out as; groups start it again
         self._not_before: dict[int, float] = {}  # trials that crashed wait a while
+        self._forgiven: dict[int, int] = {}  # failures of a trial before its last report: they delay nothing any more
         self._record("opened", id=job.id, name=job.name, attempt=log.state.attempt + 1, about=dict(job.about))
         for (trial, _), action in list(log.state.decisions.items()):
             if action == STOP and log.state.trials[trial].state in LIVE:  # the last driver died between the two records
@@ -97,6 +98,7 @@ class Conductor:
         trial = self.state.trials[index]
         if trial.state != "running":
             return STOP  # a worker ran ahead of the decision: the decision stands
+        self._forgiven[index] = trial.failures
         self._record("reported", trial=index, step=step, metrics=jsonable(metrics), evaluated=evaluated)
         if not evaluated or self._rungs is None:
             return CONTINUE
@@ -151,7 +153,8 @@ class Conductor:
         if trial.state not in LIVE:
             return
         self._fail(index, error)
-        self._not_before[index] = time.monotonic() + pause_s(self.job.pause, trial.failures)
+        in_a_row = trial.failures - self._forgiven.get(index, 0)
+        self._not_before[index] = time.monotonic() + pause_s(self.job.pause, in_a_row)
 
     def fell(self, index: int, outcome: str, step: int, error: str | None) -> str:
         """A trial's worker group ended and can be started again in its place: crashed, which counts, or preempted or resized,

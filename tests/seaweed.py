@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,8 +78,11 @@ def missing() -> str:
 
 
 @contextmanager
-def seaweedfs(folder: Path) -> Iterator[Seaweed]:
-    """A server that keeps its data in `folder` (empty or absent), with the bucket `shards`. Takes about 4 seconds."""
+def seaweedfs(folder: Path, ip: str = "127.0.0.1", inside: Sequence[str] = ()) -> Iterator[Seaweed]:
+    """A server that keeps its data in `folder` (empty or absent), with the bucket `shards`. Takes about 4 seconds.
+
+    ip: the address that it listens on. inside: words before its command, such as those that run it in a network namespace.
+    """
     weed = _weed()
     assert weed, missing()
     data = folder / "data"
@@ -91,7 +94,7 @@ def seaweedfs(folder: Path) -> Iterator[Seaweed]:
     }
     (folder / "identities.json").write_text(json.dumps({"identities": [identity]}), encoding="utf-8")
     master, volume, filer, s3 = _free_ports(4)
-    command = [weed, "-logtostderr=true", "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={data}"]
+    command = [*inside, weed, "-logtostderr=true", "server", f"-ip={ip}", f"-ip.bind={ip}", f"-dir={data}"]
     command += [f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}", f"-s3.port={s3}"]
     command += ["-filer", "-s3", f"-s3.config={folder / 'identities.json'}"]
     command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]  # other servers of it, on ports that are always the same
@@ -107,7 +110,7 @@ def seaweedfs(folder: Path) -> Iterator[Seaweed]:
             start_new_session=True,  # a ^C in the terminal is for the tests, which then end it
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,
         )
-    server = Seaweed(process, f"http://127.0.0.1:{s3}")
+    server = Seaweed(process, f"http://{ip}:{s3}")
     try:
         _await_ready(server, log)
         yield server

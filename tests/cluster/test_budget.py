@@ -245,3 +245,7 @@ def test_a_crashed_trial_waits_a_little_longer_each_time(sweep, clock):
             clock[0] += 1
         waited.append(clock[0] - since)
     assert waited == [2, 4, 8, 16, 30, 30]
+    conductor.reported(0, 3, {"loss/d": 1.0}, evaluated=False)
+    crash(conductor, 0, "OSError: no space left")
+    clock[0] += 2
+    assert conductor.next_trial() is not None, "it had trained in between"
