@@ -6,6 +6,7 @@ nothing. So that is refused unless it was asked for (`submit --allow-inexact`), 
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -17,6 +18,10 @@ from cluster.run import Run
 
 # Packages whose arithmetic ends up in the weights: of networks, of augmentation, of decoding.
 PACKAGES = ("torch", "numpy", "pillow", "simplejpeg")
+
+
+# Environment variables by which the libraries below torch choose their kernels, whatever torch itself was told.
+LIBRARIES = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS")
 
 
 class OtherConditions(ValueError):
@@ -41,6 +46,7 @@ def conditions(run: Run, device: str) -> dict[str, str]:
         found["cuda"] = str(torch.version.cuda)
     else:
         found["device"] = f"cpu with {capability}"
+    found["libraries"] = ", ".join(f"{name} {os.environ.get(name, 'unset')}" for name in LIBRARIES)
     found["threads"] = str(run.threads)
     found["arithmetic"] = f"{run.precision}, {run.layout}, {'exact' if run.exact else 'not exact'}"
     return found

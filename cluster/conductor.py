@@ -26,6 +26,10 @@ STALLED = "stalled for"  # a watchdog's words
 LONGEST_PAUSE_S = 30.0  # before a trial that crashed is tried again
 
 
+class NothingToRunOn(OSError):
+    """No machine is left."""
+
+
 def pause_s(first: float, failures: int) -> float:
     """Seconds before a trial that has failed so often is tried again: they double."""
     return min(LONGEST_PAUSE_S, first * 2.0 ** min(failures, 10))
@@ -178,6 +182,18 @@ class Conductor:
         self._running.discard(index)
         if self.state.trials[index].state in LIVE:
             self._record("preempted", trial=index, step=step)
+
+    def lose_all_nodes(self) -> None:
+        """There is nothing left to run on. May be called by another thread; `check` raises it in the one that drives."""
+        self.failure = self.failure or NothingToRunOn(
+            "every node of this Ray is dead (the process that keeps one may have been killed for want of memory); "
+            "submit the same file again to go on"
+        )
+
+    def check(self) -> None:
+        """Raise what makes it impossible to go on, if somebody has found it out."""
+        if self.failure is not None:
+            raise self.failure
 
     def close(self) -> str:
         """Record how the attempt ended; returns the sweep's state."""

@@ -31,6 +31,7 @@ os.environ.update(
 
 import ray
 from ray import tune
+from ray.exceptions import RayError
 
 from cluster.conductor import Conductor
 from cluster.job import ClusterTooSmall, Job
@@ -41,6 +42,7 @@ from cluster.log.store import open_log
 from cluster.stop import StopRequest
 from cluster.tune_bridge import ConductedScheduler, ConductedSearcher
 from cluster.workers.group_trial import WorkerGroupTrial
+from cluster.workers.nodes import any_alive
 from cluster.workers.trial import run_trial
 from data_shards.errors import DataError
 from data_shards.store import FolderStore, Store, open_store
@@ -48,6 +50,7 @@ from data_shards.store import FolderStore, Store, open_store
 # What an actor that only watches a worker group takes: Tune refuses nothing at all, and a bit of a CPU would be missing
 # from the workers. Every Ray cluster has one of these on its head node.
 WATCHER = {"node:__internal_head__": 0.001}
+NODES_LOOK_S = 5.0
 OBJECT_STORE_BYTES = 100_000_000  # nothing large travels through Ray
 
 
@@ -62,11 +65,13 @@ def launch(job: Job, observe: Callable[[SweepState], None]) -> str:
         stop = StopRequest(store, paths.stop_request)
         stop.withdraw()
         with closing(open_log(store, paths, driver)) as log:
-            with _ray(_instructions(job.cpu_capability)), _stopping_softly(stop), _scratch(store, paths) as scratch:
+            # Twice: a signal may come while Ray starts, and Ray sets a handler of its own.
+            with _stopping_softly(stop), _ray(_instructions(job.cpu_capability)), _stopping_softly(stop):
                 concurrent = concurrency(job, ray.cluster_resources())
                 conductor = Conductor(job, log, observe, stop)
                 if not conductor.is_finished():
-                    _tune(job, conductor, concurrent, scratch)
+                    with _scratch(store, paths) as scratch, _watching_nodes(conductor):
+                        _tune(job, conductor, concurrent, scratch)
                 state = conductor.close()
             stop.withdraw()
             return state
@@ -157,6 +162,26 @@ def _ray(environment: dict[str, str]) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _watching_nodes(conductor: Conductor) -> Iterator[None]:
+    """Where every node is dead, say so to the conductor: Tune would wait for one for ever."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(NODES_LOOK_S):
+            with suppress(RayError):  # the head is gone: Ray ends this process by itself
+                if not any_alive():
+                    conductor.lose_all_nodes()
+
+    watcher = threading.Thread(target=watch, name="nodes", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join(NODES_LOOK_S)
 
 
 @contextmanager

@@ -40,4 +40,5 @@ class Report:
     failures: tuple[str, ...] = ()
 
 
+WAITING = "waiting for the verdict on a report"  # what a worker does for as long as the driver needs
 Tell = Callable[[Report], bool]  # returns whether to go on

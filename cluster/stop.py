@@ -29,13 +29,14 @@ class StopRequest:
 
     def make(self) -> None:
         """Ask."""
-        self._made = True
+        self._made = True  # whoever asked knows it, also where it cannot be written
         self.store.write(self.path, b"")
+        self._made = self.store.remote  # a look into a folder costs nothing
 
     def is_made(self) -> bool:
         """Whether somebody asked; of a remote store as it was a short while ago. Raises nothing of a remote store's."""
         if not self.store.remote:
-            return self.store.exists(self.path)
+            return self._made or self.store.exists(self.path)
         idle = self._look is None or not self._look.is_alive()
         if not self._made and idle and time.monotonic() - self._looked >= LOOK_S:
             self._looked = time.monotonic()

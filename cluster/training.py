@@ -17,7 +17,7 @@ from cluster.checkpoints.folder import Checkpoints
 from cluster.data import Batches, Indexed, Plain, open_data
 from cluster.layout import SweepPaths
 from cluster.meter import Meter
-from cluster.report import Place, Report, Tell
+from cluster.report import WAITING, Place, Report, Tell
 from cluster.run import Run
 from cluster.saving import Saver
 from data_shards.store import open_store
@@ -179,11 +179,14 @@ class _Training:
     def _tell(self, report: Report) -> bool:
         """Report from rank 0; every worker learns whether to go on."""
         go_on = True
+        self._beat(report.step, WAITING)
         if self.place.rank == 0:
             notices, self.saver.notices = tuple(self.saver.notices), []
             failures = (*report.failures, *self.saver.committer.take_failures())
             go_on = self._report(replace(report, notices=notices, failures=failures))
-        return bool(self.engine.tree.agree(float(go_on)))
+        agreed = bool(self.engine.tree.agree(float(go_on)))
+        self._beat(report.step, "training")
+        return agreed
 
     def _evaluate(self) -> dict[str, float]:
         """Score the validation samples; rank 0 draws the picture."""

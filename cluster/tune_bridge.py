@@ -21,6 +21,7 @@ from data_shards.errors import DataError
 from data_shards.store import open_store
 
 INDEX, RUN, ATTEMPT = "index", "run", "attempt"  # attempt: the number of the trial's start
+LONGEST = 300  # characters of somebody's error text
 REPORT = "report"  # a result's one key of ours; an object, since Tune takes dicts apart
 
 
@@ -87,6 +88,12 @@ class ConductedScheduler(FIFOScheduler):
             conductor.ended(index, report.outcome, report.error)
         return CONTINUE
 
+    def choose_trial_to_run(self, tune_controller: Any, **options: Any) -> Trial | None:
+        """Asked all the time, also while nothing can be placed."""
+        self._conductor.check()
+        chosen: Trial | None = super().choose_trial_to_run(tune_controller, **options)
+        return chosen
+
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """A trial raised, or its process died."""
         index, start = trial.config[INDEX], trial.config[ATTEMPT]
@@ -107,4 +114,4 @@ def _cause(trial: Trial) -> str:
     file = trial.error_file
     text = Path(file).read_text(errors="replace") if file and Path(file).exists() else ""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "its process died"
+    return lines[-1][:LONGEST] if lines else "its process died"

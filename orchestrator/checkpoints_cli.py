@@ -76,10 +76,13 @@ def show(
 def verify(sweep: SweepName, trial: TrialOption = 0, storage: StorageOption = DEFAULT_STORAGE) -> None:
     """Read every checkpoint of a trial and check its hashes. Exit code 1 where one is damaged."""
     from orchestrator.checkpoints_view import named
+    from orchestrator.errors import Refusal
     from trainers.checkpoint import DamagedCheckpoint
 
     checkpoints = _checkpoints(sweep, trial, storage)
     listing = checkpoints.look()
+    if not listing.valid:
+        raise Refusal(f"trial {trial} has no checkpoint yet", path="--trial", value=trial)
     damaged = 0
     for place in listing.valid:
         try:

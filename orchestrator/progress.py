@@ -69,7 +69,9 @@ class Progress:
         if trial.notices and self._noted.get(trial.index) != trial.notices[-1]:
             self._noted[trial.index] = trial.notices[-1]
             print(f"trial {trial.index}  {_notice(trial)}", flush=True)
-        if trial.failures > self._failed.get(trial.index, 0):
+        if (
+            trial.failures > self._failed.get(trial.index, 0) and trial.error
+        ):  # without a text, an earlier driver told it
             allowed = self._plan.sweep.budget.failures
             print(f"trial {trial.index}  failure {trial.failures}, {allowed} allowed: {trial.error}", flush=True)
         self._failed[trial.index] = trial.failures

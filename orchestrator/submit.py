@@ -83,7 +83,8 @@ def show_outcome(plan: Plan, store: Store, console: Console) -> None:
     state = words.get(found.state.state, f"interrupted: {again}")
     print(f"sweep {plan.sweep.name} ({plan.id}): {state}")
     if best is None:
-        print("no trial has been evaluated yet")
+        evaluated = any(trial.history for trial in found.state.trials.values())
+        print("no trial came through with a score" if evaluated else "no trial has been evaluated yet")
         return
     row = next(row for row in leaderboard(found) if str(row["trial"]).split()[0] == str(best.index))
     if best.index == 0:

@@ -33,6 +33,7 @@ from orchestrator.values import (
     Setting,
     Share,
     Shown,
+    Stall,
     Steps,
     Storage,
     Threads,
@@ -80,7 +81,7 @@ class Budget(Part):
         description="Failures of all kinds that a trial may have and go on: a worker or node that died, a stalled step, a "
         "checkpoint that could not be written. A machine that was announced to go (preemption) is none.",
     )
-    stall: Seconds = Field(
+    stall: Stall = Field(
         default=600.0,
         description="A step that takes longer, such as 10m, is given up, told with its stack, and tried again.",
     )

@@ -17,6 +17,7 @@ from orchestrator import quantities
 from orchestrator.errors import show
 from orchestrator.space import Axis, Scalar, read_axis
 
+LEAST_STALL = 10.0  # seconds
 LARGEST_SEED = 2**63 - 1  # what the libraries below accept
 Read = Callable[[object], Any]
 
@@ -85,7 +86,19 @@ def _seed(value: object) -> int:
 
 
 def _tries(value: object) -> int:
-    return 0 if value == 0 and not isinstance(value, bool) else quantities.read_count(value)
+    if value == 0 and not isinstance(value, bool):
+        return 0
+    try:
+        return quantities.read_count(value)
+    except ValueError as error:
+        raise ValueError(str(error).replace("at least 1", "at least 0")) from error
+
+
+def _stall(value: object) -> float:
+    seconds = quantities.read_duration(value)
+    if seconds < LEAST_STALL:
+        raise ValueError(f"must be at least {LEAST_STALL:g} s, not {show(value)}: the start of a worker counts as well")
+    return seconds
 
 
 def _weight(value: object) -> float:
@@ -159,6 +172,7 @@ Workers = Annotated[
 PowerOrAuto = Annotated[int | Auto, _written(_or_auto(_power_of_two), _WholeNumber | Auto)]
 Tries = Annotated[int, _written(_tries, Annotated[int, Field(ge=0)])]
 Seconds = Annotated[float, _written(quantities.read_duration, _DurationText)]
+Stall = Annotated[float, _written(_stall, _DurationText)]
 Bytes = Annotated[int, _written(quantities.read_size, _SizeText)]
 Seed = Annotated[int, _written(_seed, Annotated[int, Field(ge=0, le=LARGEST_SEED)])]
 Weight = Annotated[float, _written(_weight, Annotated[float, Field(ge=0)])]

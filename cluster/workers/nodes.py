@@ -16,6 +16,11 @@ def this_node() -> str:
     return str(ray.get_runtime_context().get_node_id())
 
 
+def any_alive() -> bool:
+    """Whether one node lives, as far as Ray's head knows."""
+    return any(node["Alive"] for node in ray.nodes())
+
+
 def draining() -> set[str]:
     """The ids of the living nodes that were announced to go."""
     return set(ray._private.state.state.get_draining_nodes())

@@ -19,6 +19,7 @@ from cluster.workers.nodes import draining, this_node
 
 logger = logging.getLogger(__name__)
 LOOK_S = 1.0
+GOODBYE_S = 5.0
 
 _terminated = threading.Event()  # a signal is the process's, and so is this
 
@@ -43,7 +44,7 @@ class Draining:
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
-        self._thread.join()
+        self._thread.join(GOODBYE_S)  # it may be asking a head that is gone
 
     def is_asked(self) -> bool:
         """Whether to save and end; it stays so once it is."""

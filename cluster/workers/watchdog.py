@@ -1,8 +1,8 @@
 """The watchdog of a training process: a step that takes too long ends the process, and says where it stood.
 
 A thread that is stuck cannot be freed from outside, but a process that ends is seen by whoever started it, and tried again.
-Time during which the whole process was stopped does not count: it is no fault of the step's. A step that keeps
-Python's lock, so that no thread runs, is ended by faulthandler's own clock, without a file: its stacks are in the log.
+Time during which the whole process was stopped, up to the limit again, does not count: it is no fault of the step's. A step
+that keeps Python's lock, so that no thread runs, is ended by faulthandler's own clock, without a file: its stacks are in the log.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import traceback
 from pathlib import Path
 from types import FrameType
 
+from cluster.report import WAITING
 from data_shards.errors import DataError
 from data_shards.store import Store
 
@@ -69,7 +70,8 @@ class Watchdog:
                 if self._ended.wait(each):
                     return
                 ran = min(time.monotonic() - before, 2 * each)  # more than that: we were stopped
-                self._silent = self._silent + ran if self._last is last else 0.0
+                waiting = self._last[1] == WAITING  # the driver may be slow, or stopped: no fault of ours
+                self._silent = self._silent + ran if self._last is last and not waiting else 0.0
                 if self._silent > self.limit_s:
                     self._give_up()
         finally:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cluster.conductor import CONTINUE, HALTED, STOP
+from cluster.conductor import CONTINUE, HALTED, STOP, NothingToRunOn
 from cluster.job import Asha
 from cluster.log.lock import SweepBusy
 from data_shards.errors import DataError, Unreachable
@@ -249,3 +249,12 @@ def test_a_crashed_trial_waits_a_little_longer_each_time(sweep, clock):
     crash(conductor, 0, "OSError: no space left")
     clock[0] += 2
     assert conductor.next_trial() is not None, "it had trained in between"
+
+
+def test_a_sweep_without_a_living_node_says_so(sweep):
+    conductor = sweep.attempt(trials=1)
+    started(conductor)
+    conductor.check()
+    conductor.lose_all_nodes()
+    with pytest.raises(NothingToRunOn, match=r"every node of this Ray is dead .* submit the same file again"):
+        conductor.check()

@@ -62,3 +62,14 @@ def test_what_is_not_recorded_is_not_compared():
     assert check_conditions({"torch": "2"}, {"torch": "2", "new": "1"}, 5, allowed=False) == []
     with pytest.raises(OtherConditions, match=r"step 5 .*\(torch 1 there, 2 here\)"):
         check_conditions({"torch": "1"}, {"torch": "2"}, 5, allowed=False)
+
+
+def test_what_the_libraries_below_are_told_is_a_condition(run, monkeypatch):
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    before = conditions(run, "cpu")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "SSE41")
+    with pytest.raises(OtherConditions, match=r"ONEDNN_MAX_CPU_ISA unset.* there, ONEDNN_MAX_CPU_ISA SSE41"):
+        check_conditions(before, conditions(run, "cpu"), 5, allowed=False)
+    with pytest.raises(OtherConditions, match=r"avx512 was asked for|default was asked for"):
+        other = "default" if before["device"] != "cpu with DEFAULT" else "avx512"
+        conditions(replace(run, cpu_capability=other), "cpu")

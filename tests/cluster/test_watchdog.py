@@ -114,3 +114,16 @@ def test_a_process_that_was_stopped_for_longer_is_not_blamed(tmp_path):
     (tmp_path / "store.end").touch()
     _, errors = child.communicate(timeout=60)
     assert child.returncode == 0, errors
+
+
+def test_a_worker_that_waits_for_the_driver_is_not_blamed(tmp_path):
+    child = process(
+        tmp_path,
+        "from cluster.report import WAITING\n"
+        "with watched() as dog:\n"
+        "    dog.beat(40, WAITING)\n"
+        "    time.sleep(2)\n"  # four times the limit
+        "    dog.beat(41, 'training')\n",
+    )
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 0, errors

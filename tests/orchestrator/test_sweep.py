@@ -107,7 +107,7 @@ def test_a_scheduler_may_be_named_by_one_word(word, has):
         ("budget: {wall: 6}", "budget.wall: must be a time with its unit (such as 45m, 6h or 1h30m), not 6"),
         (
             "budget: {failures: -1}",
-            "budget.failures: must be a whole number of at least 1 (such as 20_000 or 20k), not -1",
+            "budget.failures: must be a whole number of at least 0 (such as 20_000 or 20k), not -1",
         ),
         ("scheduler: {asha: {grace: 0}}", "scheduler.asha.grace: must be greater than 0, not 0"),
         ("scheduler: {asha: {grace: 15}}", "scheduler.asha.grace: must be at most 1, not 15"),
@@ -127,7 +127,8 @@ def test_a_scheduler_may_be_named_by_one_word(word, has):
         ("searcher: optuna", "searcher: cannot be 'optuna'; has: grid, random"),
         ("on_nonfinite: retry", "on_nonfinite: cannot be 'retry'; has: stop, skip, rollback"),
         ("keep: {last: 0}", "keep.last: must be a whole number of at least 1 (such as 20_000 or 20k), not 0"),
-        ("budget: {stall: 5}", "budget.stall: "),
+        ("budget: {stall: 5}", "budget.stall: must be a time with its unit"),
+        ("budget: {stall: 1s}", "budget.stall: must be at least 10 s, not '1s': the start of a worker counts as well"),
         (
             "resources: {cpu_capability: sse}",
             "resources.cpu_capability: cannot be 'sse'; has: auto, default, avx2, avx512",
