@@ -11,7 +11,9 @@ from orchestrator.storage import DEFAULT_STORAGE
 
 if TYPE_CHECKING:
     from cluster.checkpoints.folder import Checkpoints
+    from orchestrator.errors import Refusal
     from orchestrator.finding import FoundSweep
+    from trainers.checkpoint import Unpacked
 
 app = typer.Typer(help="Look at the training states of a sweep's trials.", no_args_is_help=True)
 
@@ -22,13 +24,9 @@ ALL = "all"
 @app.command()
 def digest(sweep: SweepName, trial: TrialOption = 0, storage: StorageOption = DEFAULT_STORAGE) -> None:
     """Print one SHA-256 of a trial's whole training state: equal states, equal line."""
-    from orchestrator.errors import Refusal
     from trainers.state import digest as digest_of
 
-    newest = _checkpoints(sweep, trial, storage).newest()
-    if newest is None:
-        raise Refusal(f"trial {trial} has no checkpoint yet", path="--trial", value=trial)
-    print(digest_of(newest.state))
+    print(digest_of(_newest(sweep, trial, storage).state))
 
 
 @app.command("list")
@@ -60,12 +58,9 @@ def show(
 ) -> None:
     """Where a trial's newest good checkpoint comes from: attempts and workers, conditions of its bits, code, machine."""
     from orchestrator.checkpoints_view import origin
-    from orchestrator.errors import Refusal
     from orchestrator.tables import console, facts, print_json
 
-    newest = _checkpoints(sweep, trial, storage).newest()
-    if newest is None:
-        raise Refusal(f"trial {trial} has no checkpoint yet", path="--trial", value=trial)
+    newest = _newest(sweep, trial, storage)
     if output is Output.json:
         print_json({"step": newest.step, "digest": newest.digest, **newest.about})
     else:
@@ -76,13 +71,12 @@ def show(
 def verify(sweep: SweepName, trial: TrialOption = 0, storage: StorageOption = DEFAULT_STORAGE) -> None:
     """Read every checkpoint of a trial and check its hashes. Exit code 1 where one is damaged."""
     from orchestrator.checkpoints_view import named
-    from orchestrator.errors import Refusal
     from trainers.checkpoint import DamagedCheckpoint
 
     checkpoints = _checkpoints(sweep, trial, storage)
     listing = checkpoints.look()
     if not listing.valid:
-        raise Refusal(f"trial {trial} has no checkpoint yet", path="--trial", value=trial)
+        raise _no_checkpoint(trial)
     damaged = 0
     for place in listing.valid:
         try:
@@ -143,6 +137,20 @@ def _of(found: FoundSweep, trial: int) -> Checkpoints:
     from cluster.checkpoints.folder import Checkpoints
 
     return Checkpoints(found.store, found.paths.checkpoints(trial))
+
+
+def _newest(sweep: str, trial: int, storage: str) -> Unpacked:
+    """The newest good one. Refusal where there is none."""
+    newest = _checkpoints(sweep, trial, storage).newest()
+    if newest is None:
+        raise _no_checkpoint(trial)
+    return newest
+
+
+def _no_checkpoint(trial: int) -> Refusal:
+    from orchestrator.errors import Refusal
+
+    return Refusal(f"trial {trial} has no checkpoint yet", path="--trial", value=trial)
 
 
 def _checkpoints(sweep: str, trial: int, storage: str) -> Checkpoints:
