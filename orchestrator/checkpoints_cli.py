@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -102,7 +103,7 @@ def prune(
 ) -> None:
     """Delete the checkpoints that need not stay, and what killed workers left. Not while the sweep runs."""
     from cluster.checkpoints.pruning import prune as pruned
-    from cluster.log.driver import is_driven
+    from cluster.log.driver import driving, is_driven
     from orchestrator.checkpoints_view import keep_of
     from orchestrator.errors import Refusal
     from orchestrator.finding import find_sweep
@@ -113,13 +114,13 @@ def prune(
     if is_driven(found.store, found.paths):
         raise Refusal(f"sweep {found.state.name} is being run; prune it once it has ended", value=sweep)
     total = 0
-    for index in trials:
-        checkpoints = _of(found, index)
-        for doomed in pruned(checkpoints, keep_of(checkpoints, last, best), dry_run):
-            print(
-                f"trial {index}: {doomed.path.rpartition('checkpoints/')[2]}, {size_text(doomed.bytes)}: {doomed.why}"
-            )
-            total += doomed.bytes
+    with nullcontext() if dry_run else driving(found.store, found.paths):  # nobody takes it up meanwhile
+        for index in trials:
+            checkpoints = _of(found, index)
+            for doomed in pruned(checkpoints, keep_of(checkpoints, last, best), dry_run):
+                name = doomed.path.rpartition("checkpoints/")[2]
+                print(f"trial {index}: {name}, {size_text(doomed.bytes)}: {doomed.why}")
+                total += doomed.bytes
     print(f"{size_text(total)} {'would be freed' if dry_run else 'freed'}")
 
 
