@@ -43,7 +43,7 @@ from cluster.stop import StopRequest
 from cluster.tune_bridge import ConductedScheduler, ConductedSearcher
 from cluster.workers.group_trial import WorkerGroupTrial
 from cluster.workers.nodes import any_alive
-from cluster.workers.trial import run_trial
+from cluster.workers.trial import SingleTrial
 from data_shards.errors import DataError
 from data_shards.store import FolderStore, Store, open_store
 
@@ -125,7 +125,7 @@ def _tune(job: Job, conductor: Conductor, concurrent: int, scratch: Path) -> Non
 def _trainable(job: Job) -> Any:
     if job.in_groups:
         return tune.with_resources(WorkerGroupTrial, tune.PlacementGroupFactory([WATCHER]))
-    return tune.with_resources(run_trial, {"cpu": job.cpus_per_worker, "gpu": job.gpus_per_worker})
+    return tune.with_resources(SingleTrial, {"cpu": job.cpus_per_worker, "gpu": job.gpus_per_worker})
 
 
 def _instructions(capability: str) -> dict[str, str]:

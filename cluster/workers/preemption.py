@@ -11,6 +11,7 @@ import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 import ray
 from ray.exceptions import RayError
@@ -21,7 +22,8 @@ logger = logging.getLogger(__name__)
 LOOK_S = 1.0
 GOODBYE_S = 5.0
 
-_terminated = threading.Event()  # a signal is the process's, and so is this
+_terminated = threading.Event()  # a signal is the process's, and so are these
+_before: list[Any] = []  # the handler that ours stands for
 
 
 def node_drains() -> bool:
@@ -63,13 +65,13 @@ class Draining:
 def heed_sigterm() -> None:
     """Let the first SIGTERM to this process ask it to save and end; the second does what it would have done. Main thread only.
 
-    Ray's own handler ends a worker's process at once.
+    Called again it forgets an earlier one. Ray's own handler ends a worker's process at once.
     """
-    before = signal.getsignal(signal.SIGTERM)
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        _terminated.set()
-        signal.signal(signal.SIGTERM, before)
-
     _terminated.clear()
-    signal.signal(signal.SIGTERM, on_signal)
+    if signal.getsignal(signal.SIGTERM) is not _on_signal:
+        _before.append(signal.signal(signal.SIGTERM, _on_signal))
+
+
+def _on_signal(number: int, frame: FrameType | None) -> None:
+    _terminated.set()
+    signal.signal(signal.SIGTERM, _before.pop())

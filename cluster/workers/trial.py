@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from ray import tune
+from ray.tune.trainable.function_trainable import wrap_function
 
 from cluster.conditions import OtherConditions
 from cluster.conductor import HALTED
@@ -20,7 +21,7 @@ from cluster.run import Run
 from cluster.stop import StopRequest
 from cluster.training import train
 from cluster.tune_bridge import ATTEMPT, REPORT, RUN
-from cluster.workers.preemption import Draining
+from cluster.workers.preemption import Draining, heed_sigterm
 from cluster.workers.watchdog import Watchdog, of_attempt
 from data_shards.errors import DataError, TooManyBadSamples, Unreachable
 from data_shards.store import open_store
@@ -46,6 +47,20 @@ def run_trial(config: dict[str, Any]) -> None:
     train_or_tell(run, Place(device=device, attempt=config[ATTEMPT]), tell)
     if "preempted" in outcomes:
         raise Leaving("saved, and left a machine that was announced to go")
+
+
+class SingleTrial(wrap_function(run_trial)):  # type: ignore[misc]
+    """`run_trial` as Tune runs it, in a thread; the process's main thread, which alone may handle signals, comes by here."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """In a process of its own, or one that is reused."""
+        heed_sigterm()
+        super().setup(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take the next trial in this process."""
+        heed_sigterm()
+        return bool(super().reset_config(new_config))
 
 
 def train_or_tell(run: Run, place: Place, tell: Tell, wish: Callable[[], str | None] = lambda: None) -> bool:

@@ -15,7 +15,7 @@ from cluster.layout import SweepPaths
 from orchestrator.plan import make_plan
 from orchestrator.sizes import Machine
 from orchestrator.sweep import load_sweep
-from tests.beds import environment, is_actor, own_folder, until
+from tests.beds import TRIAL, environment, is_actor, own_folder, title, until
 from tests.chaos.sweeps import STEPS, Sweep, breaches, reported
 from tests.faults import faulty
 
@@ -98,6 +98,20 @@ def test_sigterm_saves_and_the_same_command_goes_on(first, alone, pictures, want
     alone.write(pictures, 1, ONE)
     alone.start()
     assert alone.end(END_S) == 0, alone.tail()
+    assert alone.digests(1) == wanted[:1]
+
+
+@pytest.mark.slow
+def test_a_worker_that_gets_sigterm_saves_and_it_counts_as_nothing(alone, pictures, wanted):
+    alone.write(pictures, 1, ONE + "budget: {failures: 0}\n")
+    alone.start()
+    until("a run past a checkpoint", lambda: past_a_checkpoint(alone), PROGRESS_S, alone.tail)
+    (worker,) = (process for process in family(alone) if title(process) == TRIAL)
+    worker.terminate()
+    assert alone.end(END_S) == 0, alone.tail()
+    kinds = [record["kind"] for record in alone.records()]
+    assert kinds.count("preempted") == 1 and "failed" not in kinds, alone.tail()
+    assert breaches(alone.records(), 1) == []
     assert alone.digests(1) == wanted[:1]
 
 

@@ -204,7 +204,8 @@ def test_a_read_goes_on_when_a_stopped_server_does(seaweed: Seaweed, bucket: str
 
 
 INTERRUPTED = """
-import sys, threading
+import signal, sys, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started with it ignored
 from pathlib import Path
 from data_shards.counters import COUNTS, since
 from data_shards.store import open_store
