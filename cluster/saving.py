@@ -30,7 +30,7 @@ FIRST_PAUSE_S = 1.0  # before the last checkpoint is tried again
 
 
 class Saver:
-    """The checkpoints of one attempt. `notices` and `failures` gather what is to be told with the next report."""
+    """The checkpoints of one attempt. `notices` gathers what is to be told with the next report."""
 
     def __init__(self, run: Run, place: Place, engine: Engine, stream: Batches, checkpoints: Checkpoints) -> None:
         self.run, self.place, self.engine, self.stream = run, place, engine, stream

@@ -39,8 +39,8 @@ class Retreat:
     included. Both are functions of the run's own course, never of which checkpoints happen to exist."""
 
     step: int
-    retreats: tuple[int, ...] = ()
-    notice: str = ""
+    retreats: tuple[int, ...]
+    notice: str
 
 
 def _unwatched(step: int, doing: str) -> None:

@@ -21,6 +21,7 @@ from data_shards.errors import DataError
 
 logger = logging.getLogger(__name__)
 FULL = (errno.ENOSPC, errno.EDQUOT)
+GOODBYE_S = 45.0  # Tune waits 60 s for a trial that it stops, then leaves its actor behind
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,17 @@ class Committer:
             return idle
 
     def close(self) -> None:
-        """Wait until nothing is being written, and end the thread. What failed is still told afterwards."""
+        """Wait until nothing is being written, and end the thread. What failed is still told afterwards.
+
+        A store that is away is not waited out for longer than `GOODBYE_S`: what is half written then has no manifest and counts
+        for nothing, and the checkpoint before it is the one to go on from.
+        """
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        self._thread.join()
+        self._thread.join(GOODBYE_S)
+        if self._thread.is_alive():
+            logger.warning("the checkpoint being written is given up: it took longer than %.0f s to end", GOODBYE_S)
 
     def take_failures(self) -> tuple[str, ...]:
         """A text for each checkpoint that could not be written since this was asked last."""

@@ -9,7 +9,7 @@ import logging
 import math
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,15 +81,16 @@ class Checkpoints:
         said = {**about, **({} if known is None else {SCORE: known})}
         self._unless_later()
         try:
-            with staged(self.store, f"{self.at(place)}/{STATE}") as file:
-                size, sha256 = write_state(state, file)
-            manifest = Manifest(step, digest(state), size, sha256, said, time.time())
-            self._unless_later()
-            self.store.write(f"{self.at(place)}/{MANIFEST}", manifest.encode())
-        except BaseException as error:
-            self._withdraw(place)
-            if isinstance(error, FileNotFoundError):
-                self._unless_later()  # it swept up what was being written
+            with ExitStack() as undo:
+                undo.callback(self._withdraw, place)
+                with staged(self.store, f"{self.at(place)}/{STATE}") as file:
+                    size, sha256 = write_state(state, file)
+                manifest = Manifest(step, digest(state), size, sha256, said, time.time())
+                self._unless_later()
+                self.store.write(f"{self.at(place)}/{MANIFEST}", manifest.encode())
+                undo.pop_all()
+        except FileNotFoundError:
+            self._unless_later()  # it swept up what was being written
             raise
         self._scores[place] = known
         self._retain(step)

@@ -84,6 +84,18 @@ def test_the_end_waits_for_what_is_being_written(store):
     assert not [thread for thread in threading.enumerate() if thread.name == "committer"]
 
 
+def test_the_end_does_not_wait_for_ever(store, monkeypatch, caplog):
+    monkeypatch.setattr("cluster.checkpoints.committer.GOODBYE_S", 0.01)
+    committer = Committer(Checkpoints(store, FOLDER, 1))
+    store.open.clear()
+    committer.commit(state(10), 10, {})
+    assert store.reached.wait(60)
+    committer.close()
+    assert "given up" in caplog.text
+    store.open.set()
+    assert committer.wait(60)
+
+
 def full(problem):
     advice = "free some, or keep fewer checkpoints (i2i-cluster checkpoints prune)"
     return lambda uri: f"{problem} in {uri}; {advice}"

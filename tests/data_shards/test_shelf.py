@@ -10,8 +10,6 @@ from data_shards.errors import DataError
 from data_shards.shelf import FolderShards, Shelf
 from tests.data_shards.cache_world import World, a_world, make_shards, never, until
 
-pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc here")
-
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
