@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from trainers.errors import SettingError
 from trainers.networks.blocks import Norm, initialise
 
-STRIDED_LAYERS = {"pixel": 0, "patch16": 1, "patch70": 3, "patch286": 5}  # critic -> convolutions of stride 2
+# critic -> convolutions of stride 2, by size; pix2pix studies all but patch34 and patch142
+STRIDED_LAYERS = {"pixel": 0, "patch16": 1, "patch34": 2, "patch70": 3, "patch142": 4, "patch286": 5}
 
 
 def check(critic: str, image: int) -> None:
@@ -69,7 +70,7 @@ class PatchCritic(nn.Module):
 
 
 def build_critic(critic: str, channels: int, width: int, norm: Norm) -> nn.Module:
-    """The critic of that name: `pixel`, `patch16`, `patch70` or `patch286`."""
+    """The critic of that name: one of STRIDED_LAYERS."""
     if critic == "pixel":
         return PixelCritic(channels, width, norm)
     return PatchCritic(channels, width, STRIDED_LAYERS[critic], norm)

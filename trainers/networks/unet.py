@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from trainers.errors import SettingError
-from trainers.networks.blocks import Norm, check_multiple, initialise
+from trainers.networks.blocks import Norm, check_multiple, initialise, widths_for
 
 MOST_LEVELS = 8
 LEAST_LEVELS = 3  # fewer would leave the innermost layer blind to the rest of the image
@@ -32,20 +32,23 @@ def check(image: int, levels: int | None) -> None:
     check_multiple(image, 2 ** max(LEAST_LEVELS, levels_for(image, levels)), "the U-Net")
 
 
-class _Encoder(nn.ModuleList):
-    """4x4 stride 2 convolutions: LeakyReLU 0.2 and norm, except no norm on the first and the innermost."""
+class Encoder(nn.ModuleList):
+    """4x4 stride 2 convolutions: LeakyReLU 0.2 and norm, except no norm on the first and the innermost.
 
-    def __init__(self, widths: list[int], channels_in: int, norm: Norm) -> None:
+    `beside`: channels that join each block's input from the second on.
+    """
+
+    def __init__(self, widths: list[int], channels_in: int, norm: Norm, beside: int = 0) -> None:
         blocks: list[nn.Module] = [nn.Conv2d(channels_in, widths[0], 4, 2, 1)]
         for i in range(1, len(widths)):
             innermost = i == len(widths) - 1
-            convolution = nn.Conv2d(widths[i - 1], widths[i], 4, 2, 1)
+            convolution = nn.Conv2d(widths[i - 1] + beside, widths[i], 4, 2, 1)
             after = [] if innermost else [norm(widths[i])]
             blocks.append(nn.Sequential(nn.LeakyReLU(0.2), convolution, *after))
         super().__init__(blocks)
 
 
-def _decoder(widths: list[int], channels_out: int, norm: Norm, dropout: float, skips: bool) -> nn.ModuleList:
+def build_decoder(widths: list[int], channels_out: int, norm: Norm, dropout: float, skips: bool) -> nn.ModuleList:
     """Blocks from the innermost outwards: ReLU, 4x4 transposed convolution, norm, dropout on the first three; tanh last."""
     blocks: list[nn.Module] = []
     for i in reversed(range(len(widths))):
@@ -60,8 +63,12 @@ def _decoder(widths: list[int], channels_out: int, norm: Norm, dropout: float, s
     return nn.ModuleList(blocks)
 
 
-def _widths(width: int, levels: int) -> list[int]:
-    return [width * min(2**i, 8) for i in range(levels)]
+def decode(decoder: nn.ModuleList, kept: list[Tensor]) -> Tensor:
+    """The decoder's picture of what each encoder block left, outermost first; `kept` is used up."""
+    x: Tensor = decoder[0](kept.pop())
+    for block in list(decoder)[1:]:
+        x = block(torch.cat([kept.pop(), x], 1))
+    return x
 
 
 class UNet(nn.Module):
@@ -71,9 +78,9 @@ class UNet(nn.Module):
         self, channels_in: int, channels_out: int, width: int, levels: int, norm: Norm, dropout: float
     ) -> None:
         super().__init__()
-        widths = _widths(width, levels)
-        self.encoder = _Encoder(widths, channels_in, norm)
-        self.decoder = _decoder(widths, channels_out, norm, dropout, skips=True)
+        widths = widths_for(width, levels)
+        self.encoder = Encoder(widths, channels_in, norm)
+        self.decoder = build_decoder(widths, channels_out, norm, dropout, skips=True)
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -82,10 +89,7 @@ class UNet(nn.Module):
         for block in self.encoder:
             x = block(x)
             kept.append(x)
-        x = self.decoder[0](kept.pop())
-        for block in list(self.decoder)[1:]:
-            x = block(torch.cat([kept.pop(), x], 1))
-        return x
+        return decode(self.decoder, kept)
 
 
 class EncoderDecoder(nn.Module):
@@ -95,9 +99,9 @@ class EncoderDecoder(nn.Module):
         self, channels_in: int, channels_out: int, width: int, levels: int, norm: Norm, dropout: float
     ) -> None:
         super().__init__()
-        widths = _widths(width, levels)
-        self.encoder = _Encoder(widths, channels_in, norm)
-        self.decoder = _decoder(widths, channels_out, norm, dropout, skips=False)
+        widths = widths_for(width, levels)
+        self.encoder = Encoder(widths, channels_in, norm)
+        self.decoder = build_decoder(widths, channels_out, norm, dropout, skips=False)
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:

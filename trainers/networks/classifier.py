@@ -1,0 +1,73 @@
+"""Small networks that judge what others made: a classifier, a segmenter, and the features of both. They are trained apart.
+
+Their norm is one group norm over a whole sample: an instance norm would hide a map's mean from the pooling that follows.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainers.networks.blocks import initialise_xavier
+
+
+def _block(channels_in: int, channels_out: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(channels_in, channels_out, 3, stride, 1), nn.GroupNorm(1, channels_out), nn.ReLU())
+
+
+class Classifier(nn.Module):
+    """Three 3x3 stride 2 convolutions, the mean over the image, one linear layer. Images of any side from 8."""
+
+    def __init__(self, channels: int, classes: int, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, width, 3, 2, 1), nn.ReLU(), _block(width, 2 * width, 2), _block(2 * width, 4 * width, 2)
+        )
+        self.last = nn.Linear(4 * width, classes)
+        initialise_xavier(self, gain=1.0)
+
+    def features(self, x: Tensor) -> Tensor:
+        """`x: [N,C,H,W]` -> `[N,4 x width]`, what the last layer sees."""
+        out: Tensor = self.body(x).mean((2, 3))
+        return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`x: [N,C,H,W]` -> logits `[N,classes]`."""
+        out: Tensor = self.last(self.features(x))
+        return out
+
+
+class Segmenter(nn.Module):
+    """A U of two halvings with skips: a class for each pixel. Images of any side from 4.
+
+    torch's cross-entropy of maps is not deterministic on CUDA; that of the pixels in one row is.
+    """
+
+    def __init__(self, channels: int, classes: int, width: int) -> None:
+        super().__init__()
+        self.outer = nn.Sequential(nn.Conv2d(channels, width, 3, 1, 1), nn.ReLU())
+        self.middle = _block(width, 2 * width, 2)
+        self.inner = _block(2 * width, 4 * width, 2)
+        self.middle_up = _block(4 * width + 2 * width, 2 * width, 1)
+        self.outer_up = _block(2 * width + width, width, 1)
+        self.last = nn.Conv2d(width, classes, 1)
+        initialise_xavier(self, gain=1.0)
+
+    def features(self, x: Tensor) -> Tensor:
+        """`x: [N,C,H,W]` -> `[N,4 x width]`, the mean of the innermost maps."""
+        out: Tensor = self.inner(self.middle(self.outer(x))).mean((2, 3))
+        return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`x: [N,C,H,W]` -> logits `[N,classes,H,W]`."""
+        outer = self.outer(x)
+        middle = self.middle(outer)
+        up = self.middle_up(_beside(self.inner(middle), middle))
+        out: Tensor = self.last(self.outer_up(_beside(up, outer)))
+        return out
+
+
+def _beside(x: Tensor, skip: Tensor) -> Tensor:
+    """x at the size of the skip by repetition, and the skip beside it."""
+    return torch.cat([F.interpolate(x, size=skip.shape[2:], mode="nearest"), skip], 1)
