@@ -219,20 +219,19 @@ def test_training_goes_on_without_checkpoints_until_the_budget_is_spent(where, a
 
 
 @pytest.mark.slow
-def test_a_sweep_whose_own_ray_dies_says_so(tmp_path, pictures):
-    sweep = Sweep(tmp_path, environment(tmp_path), str(tmp_path / "runs"))
-    sweep.write(pictures, trials=1, more=ONE)
+def test_a_sweep_whose_own_ray_dies_says_so(alone, tmp_path, pictures):
+    alone.write(pictures, trials=1, more=ONE)
     file = tmp_path / "sweep.yaml"
     whole = file.read_text()
     file.write_text(whole.replace(f"steps: {STEPS}", "steps: 100000").replace("evaluate: 10", "evaluate: 1000"))
-    sweep.start()
-    until("a trial that trains", lambda: list(reported(sweep.records(), 0)), PROGRESS_S, sweep.tail)
-    assert sweep.driver is not None
-    (raylet,) = (p for p in psutil.Process(sweep.driver.pid).children(recursive=True) if p.name() == "raylet")
+    alone.start()
+    until("a trial that trains", lambda: list(reported(alone.records(), 0)), PROGRESS_S, alone.tail)
+    assert alone.driver is not None
+    (raylet,) = (p for p in psutil.Process(alone.driver.pid).children(recursive=True) if p.name() == "raylet")
     raylet.kill()
-    assert sweep.end(END_S) == 1
-    assert "error: every node of this Ray is dead" in sweep.output()
-    assert "submit the same file again to go on" in sweep.output()
+    assert alone.end(END_S) == 1
+    assert "error: every node of this Ray is dead" in alone.output()
+    assert "submit the same file again to go on" in alone.output()
 
 
 def stumbles(sweep, trial):
