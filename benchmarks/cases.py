@@ -16,6 +16,7 @@ import torch
 from benchmarks.measure import Finding, conditions, parser, show
 from trainers import randomness
 from trainers.engine import Engine, Options
+from trainers.replica import to_images
 from trainers.settings import effective
 from trainers.system import Shapes, System
 from trainers.systems.catalog import SYSTEMS
@@ -57,7 +58,10 @@ class Case:
     def engine(self, tree: Tree | None = None) -> Engine:
         """The engine over this system and batch, on this worker of `tree`; one worker unless told otherwise."""
         where = tree or Tree(1)
-        return Engine(self.build(), self._read(where.replicas), self.shapes, where, Options(SEED), torch.device("cpu"))
+        made = Engine(self.build(), self._read(where.replicas), self.shapes, where, Options(SEED), torch.device("cpu"))
+        if made.system.measures:
+            made.measure(Pictures(self.pixels()))
+        return made
 
     def _read(self, replicas: int) -> Callable[[str, int, int], dict[str, np.ndarray]]:
         pixels, each = self.pixels(), self.batch // replicas
@@ -68,9 +72,26 @@ class Case:
         return read
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """The batch as the training samples that a system measures before its first step."""
+
+    pixels: Mapping[str, np.ndarray]
+
+    def count(self, domain: str) -> int:
+        """The batch."""
+        return len(self.pixels[domain])
+
+    def image(self, domain: str, index: int) -> torch.Tensor:
+        """`[C,H,W]` in [-1, 1]."""
+        return to_images(self.pixels[domain][index][None], torch.device("cpu"), torch.contiguous_format)[0]
+
+
 CYCLEGAN = Case("cyclegan", {"width": 16, "blocks": 3}, image=64, batch=4)
 PIX2PIX = Case("pix2pix", {"width": 32}, image=64, batch=16)
-CASES = {case.system: case for case in (CYCLEGAN, PIX2PIX)}
+BICYCLEGAN = Case("bicyclegan", {"width": 16, "encoder_width": 16, "critic_width": 16}, image=64, batch=16)
+DISTANCEGAN = Case("distancegan", {"width": 16, "blocks": 3, "cycle": True}, image=64, batch=8)
+CASES = {case.system: case for case in (CYCLEGAN, PIX2PIX, BICYCLEGAN, DISTANCEGAN)}
 
 
 def main_of(

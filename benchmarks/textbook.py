@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
 import torch
@@ -21,6 +21,16 @@ from trainers.systems.cyclegan import CycleGAN
 from trainers.systems.pix2pix import Pix2Pix
 
 Losses = dict[str, Tensor]  # term -> its value, detached and unweighted
+
+
+class Textbook(Protocol):
+    """A method's loop, over the networks of `system`. `fused`: see `adam`."""
+
+    def __init__(self, system: System, fused: bool) -> None: ...
+
+    def step(self, pixels: Mapping[str, np.ndarray]) -> Losses:
+        """One step on a batch: domain -> uint8 `[N,H,W,C]`."""
+        ...
 
 
 class ImagePool:
@@ -155,9 +165,3 @@ def binary(logits: Tensor, real: bool) -> Tensor:
     """Cross-entropy of logits that should all say real, or fake."""
     target = torch.ones_like(logits) if real else torch.zeros_like(logits)
     return F.binary_cross_entropy_with_logits(logits, target)
-
-
-TEXTBOOK: dict[str, type[TextbookCycleGAN] | type[TextbookPix2Pix]] = {
-    "cyclegan": TextbookCycleGAN,
-    "pix2pix": TextbookPix2Pix,
-}

@@ -14,17 +14,19 @@ import torch
 from torch import Tensor
 
 from trainers import randomness
+from trainers.balance import turns_of
 from trainers.gradients import FlatGradient, differentiate, reduce_move
 from trainers.ledger import VOTES, Ledger, Skips
 from trainers.pool import Pool
 from trainers.replica import HostedReplica, Read
 from trainers.settings import Balance
-from trainers.system import Move, Player, Shapes, System
+from trainers.system import Move, Player, Shapes, Statistics, System
 from trainers.tree import LocalSum, Tree
+from trainers.updates import clamp, hold, put_back
 
 STAGE = "main"
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
-ACCURACY_DECAY = 0.95  # of the running accuracy that decides whether a critic rests: about 20 steps
+ACCURACY_DECAY = 0.95  # of the running accuracy that the controller goes by: about 20 steps
 RETREAT_FACTOR = 0.5  # on every learning rate, from the step of a retreat on
 
 
@@ -70,6 +72,8 @@ class Engine:
         self.ema = {n: p.detach().clone() for n, p in self._averaged()} if options.ema > 0 else {}
         # Running accuracy of each critic: [before the last step, now]. Decisions read the first, so no step waits.
         self.accuracy = torch.full((2, len(self.critics)), 0.5, device=device)
+        self.numbers = {term: torch.zeros((), device=device) for term in system.controlled}
+        self.measured: dict[str, Tensor] = {}
 
     @property
     def critics(self) -> list[Player]:
@@ -101,7 +105,8 @@ class Engine:
         """One pass of the system's step. `report`: also run the terms of weight 0 that cost a pass; it changes no bits."""
         self._set_rates()
         self.ledger.begin(self.t)
-        turns = {player.name: self.options.balance.critic_turns for player in self.system.players}
+        self.system.numbers, self.system.measured = self.numbers, self.measured
+        turns, resting = turns_of(self.options.balance, self.system.players, self.accuracy[0], self.t)
         replicas = [
             HostedReplica(
                 r, self.system.reads, self.read, self.device, LAYOUTS[self.options.layout], pools, self.draws, turns
@@ -109,11 +114,18 @@ class Engine:
             for r, pools in self.pools.items()
         ]
         games = [self.system.step(self.t, replica) for replica in replicas]
-        resting = self._resting()
         segment = 0
         while self._play(games, replicas, segment, resting, report):
             segment += 1
         self._commit(replicas)
+
+    def measure(self, samples: Statistics) -> None:
+        """What the system measures of its training samples before the first step: by rank 0, the same on every worker."""
+        found = self.system.measure(samples) if self.tree.rank == 0 else {}
+        for name, shape in sorted(self.system.measures.items()):
+            value = (found[name] if self.tree.rank == 0 else torch.zeros(shape)).to(self.device, torch.float32)
+            self.tree.sum_across_workers(value)  # of one that holds it and zeros: exact
+            self.measured[name] = value
 
     def settle(self) -> None:
         """Wait for the last step's numbers; raise NonFiniteError if one of them is not finite, unless updates are skipped."""
@@ -193,7 +205,7 @@ class Engine:
                 path = (self.options.seed, STAGE, self.t, replica, segment, "silent", name)
                 randomness.seed_generators(self.device, *path)
                 with torch.no_grad(), self.autocast():
-                    weighed.observe(name, term())
+                    weighed.observe(name, term(), silent=True)
 
     def autocast(self) -> torch.autocast:
         """bf16 where asked for; otherwise a context that does nothing."""
@@ -205,12 +217,20 @@ class Engine:
         norm = torch.linalg.vector_norm(total[: flat.numel])
         flat.apply(total)
         optimizer, masked = self.optimizers[name], None
+        held: list[tuple[Tensor, Tensor]] = []
         if self.options.on_nonfinite == "skip":
-            # The protocol of torch's GradScaler: a fused optimizer masks its own update on the device.
             masked = (~torch.isfinite(norm)).float()
-            optimizer.found_inf = masked  # type: ignore[attr-defined]
+            if flat.player.optimizer.masks:
+                # The protocol of torch's GradScaler: a fused optimizer masks its own update on the device.
+                optimizer.found_inf = masked  # type: ignore[attr-defined]
+            else:
+                held = hold(optimizer, flat.parameters)
         self.ledger.moved(name, norm, masked)
         optimizer.step()
+        if masked is not None:
+            put_back(held, masked)
+        if flat.player.clip is not None:
+            clamp(flat.parameters, flat.player.clip)
         self.moves[name] += 1
 
     def _set_rates(self) -> None:
@@ -219,14 +239,6 @@ class Engine:
             rate = self.base_rates[player.name] * player.rate(self.t) * retreated
             for group in self.optimizers[player.name].param_groups:
                 group["lr"] = rate
-
-    def _resting(self) -> frozenset[str]:
-        """The critics that sit this step out, decided from numbers that every worker holds alike."""
-        target = self.options.balance.target_accuracy
-        if target is None:
-            return frozenset()
-        known = self.accuracy[0].tolist()
-        return frozenset(c.name for c, seen in zip(self.critics, known, strict=True) if seen > target)
 
     def _commit(self, replicas: Sequence[HostedReplica]) -> None:
         """End the step: advance the draws, the averages and the counters."""
@@ -238,7 +250,8 @@ class Engine:
             with torch.no_grad():
                 current = [p.detach() for _, p in self._averaged()]
                 torch._foreach_lerp_(list(self.ema.values()), current, 1.0 - self.options.ema)
-        if self.options.balance.target_accuracy is not None:
+        self.numbers = {term: (k + self.ledger.drift(term)).clamp(0.0, 1.0) for term, k in self.numbers.items()}
+        if self.options.balance.target_accuracy is not None and self.critics:
             seen = self.ledger.accuracy(self.critics)
             running = torch.lerp(seen, self.accuracy[1], ACCURACY_DECAY)
             self.accuracy = torch.stack([self.accuracy[1], torch.where(seen.isnan(), self.accuracy[1], running)])

@@ -1,134 +1,85 @@
 """Scores on the validation split: fixed samples, averaged weights, one value per sample, so that the mean is exact.
 
-Chunks of samples are dealt to the workers by their number, never by the worker count: every worker fills its rows of one
-table, the tables are added (the other rows are zeros), and everybody holds the same mean.
+Chunks of samples are dealt to the workers by their number, never by the worker count: every worker fills its rows of the
+tables, the tables are added (the other rows are zeros), and everybody computes the same numbers of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from trainers import randomness
-from trainers.engine import LAYOUTS, Engine
-from trainers.replica import to_images
-from trainers.settings import SCORES, Score
+from trainers.engine import Engine
+from trainers.judges import Draws, Judge, Own, Pixels, Reader, TaskNetwork
+from trainers.measures import unit
+from trainers.rows import Rows
+from trainers.samples import Samples, Viewer
+from trainers.scores import JUDGED, Given, available
 from trainers.state import averaged_weights
 
-CHUNK = 8  # samples that pass the networks together; a constant, since other sizes may give other bits
 SHOWN = 8  # samples in the picture
-LEAST_MSE = 1e-10  # caps the signal-to-noise ratio of a perfect picture at 100 dB
+SAMPLES = "eval/samples"  # how many the scores are of, in the domain that has most
 
 
-class Samples(Protocol):
-    """The validation samples. With `truth`, sample i of one domain is the counterpart of sample i of the other."""
+@dataclass(frozen=True)
+class How:
+    """`draws`: translations of each picture, where they differ; `task`: a network of domain b, on the engine's device."""
 
-    @property
-    def truth(self) -> bool:
-        """Whether the counterparts are known."""
-        ...
-
-    def count(self, domain: str) -> int:
-        """How many samples a domain has."""
-        ...
-
-    def image(self, domain: str, index: int) -> np.ndarray:
-        """One picture: uint8 `[H,W,C]`."""
-        ...
+    draws: int = 8
+    task: TaskNetwork | None = None
 
 
 Stages = dict[str, np.ndarray]  # stage of the translation -> uint8 [samples,H,W,C]
 
 
-def evaluate(engine: Engine, samples: Samples) -> tuple[dict[str, float], Stages]:
+def evaluate(engine: Engine, samples: Samples, how: How | None = None) -> tuple[dict[str, float], Stages]:
     """`eval/...` scores on every rank, and on rank 0 the rows of the picture: input, output, truth or cycle.
 
     Changes no bit of the training state: gradients are off and the random streams are its own.
     """
-    domains = engine.system.reads.domains
-    scores = available(engine.system.shows, samples.truth)
-    longest = max(samples.count(domain) for domain in domains)
-    table = torch.zeros((longest + 1, len(scores)), dtype=torch.float64)  # the last row counts the values
+    how = how or How()
+    viewer, rows = Viewer(engine, samples), Rows()
+    scores = {score.name: score for score in available(type(engine.system), _given(viewer, how))}
     stages: Stages = {}
     with averaged_weights(engine), torch.no_grad():
-        for number, start in enumerate(range(0, longest, CHUNK)):
-            if number % engine.tree.workers != engine.tree.rank:
-                continue
-            images = _chunk(engine, samples, start)
-            randomness.seed_generators(engine.device, engine.options.seed, "evaluate", number)
-            with engine.autocast():
-                shown = engine.system.show(images)
-            for column, score in enumerate(scores):
-                if score.of in shown:
-                    values = MEASURES[score.name.removesuffix("_ba")](shown[score.of], images[score.against])
-                    table[start : start + len(values), column] = values.double().cpu()
-                    table[longest, column] += len(values)
+        judges: list[Judge] = [Pixels(scores, viewer, rows), Draws(scores, viewer, rows, how.draws, how.task)]
+        judges += [Reader(scores, viewer, rows, how.task)] if how.task else []
+        judges += [Own(viewer, rows)] if engine.system.judges else []
+        for number in viewer.chunks:
+            chunk = viewer.chunk(number)
+            for judge in judges:
+                judge.look(chunk)
             if number == 0:
-                stages = _stages(images, shown, samples.truth)
-    table = table.to(engine.device)
-    engine.tree.sum_across_workers(table)
-    totals, counts = table[:longest].sum(0).tolist(), table[longest].tolist()
-    means = {s.metric: total / n for s, total, n in zip(scores, totals, counts, strict=True) if n}
-    return means, stages
+                stages = _stages(chunk.images, chunk.shown, samples.truth)
+    rows.add_up(engine.tree, engine.device)
+    totals = {name: value for judge in judges for name, value in judge.totals().items()}
+    found = {score.metric: totals.get(name, rows.mean(name)) for name, score in scores.items()}
+    means = {metric: value for metric, value in found.items() if value is not None}
+    return means | {SAMPLES: float(viewer.longest)}, stages
 
 
-def available(shows: tuple[str, ...], truth: bool) -> list[Score]:
-    """The scores that a system which shows these images can have on such data."""
-    return [s for s in SCORES.values() if s.of in shows and (truth or not s.needs_truth)]
-
-
-def _chunk(engine: Engine, samples: Samples, start: int) -> dict[str, Tensor]:
-    layout = LAYOUTS[engine.options.layout]
-    images = {}
-    for domain in engine.system.reads.domains:
-        indices = range(start, min(start + CHUNK, samples.count(domain)))
-        if indices:
-            pixels = np.stack([samples.image(domain, i) for i in indices])
-            images[domain] = to_images(pixels, engine.device, layout)
-    return images
-
-
-def _unit(images: Tensor) -> Tensor:
-    """[-1, 1] -> [0, 1], rounded to 8 bits as a saved picture is."""
-    return ((images.float() + 1.0) * 127.5).round().clamp(0, 255) / 255.0
-
-
-def _l1(shown: Tensor, wanted: Tensor) -> Tensor:
-    """`[N]`: mean absolute error per sample."""
-    return (_unit(shown) - _unit(wanted)).abs().mean((1, 2, 3))
-
-
-def _psnr(shown: Tensor, wanted: Tensor) -> Tensor:
-    """`[N]`: peak signal-to-noise ratio in dB per sample."""
-    mse = (_unit(shown) - _unit(wanted)).square().mean((1, 2, 3)).clamp_min(LEAST_MSE)
-    return -10.0 * torch.log10(mse)
-
-
-def _ssim(shown: Tensor, wanted: Tensor) -> Tensor:
-    """`[N]`: structural similarity per sample (Wang et al. 2004, 11 x 11 Gaussian window)."""
-    from torchmetrics.functional.image import structural_similarity_index_measure  # a third of a worker's imports
-
-    value = structural_similarity_index_measure(_unit(shown), _unit(wanted), data_range=1.0, reduction="none")
-    assert isinstance(value, Tensor)
-    return value.reshape(-1)
-
-
-MEASURES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "l1": _l1,
-    "psnr": _psnr,
-    "ssim": _ssim,
-    "cycle": _l1,
-    "identity": _l1,
-}
+def _given(viewer: Viewer, how: How) -> Given:
+    """What this evaluation has to go by."""
+    counts, label = viewer.counts, viewer.samples.label
+    return Given(
+        reads=viewer.system.reads,
+        truth=viewer.samples.truth,
+        labelled=frozenset(domain for domain, n in counts.items() if any(label(domain, i) >= 0 for i in range(n))),
+        task=JUDGED if how.task else "",
+        draws=how.draws,
+        varied=viewer.varied,
+        counts=counts,
+        channels={domain: viewer.engine.shapes[domain][0] for domain in counts},
+    )
 
 
 def to_pixels(images: Tensor) -> np.ndarray:
     """float `[N,C,H,W]` in [-1, 1] -> uint8 `[N,H,W,C]`."""
-    pixels = (_unit(images) * 255.0).round().to(torch.uint8).permute(0, 2, 3, 1)
+    pixels = (unit(images) * 255.0).round().to(torch.uint8).permute(0, 2, 3, 1)
     array: np.ndarray = pixels.contiguous().cpu().numpy()
     return array
 

@@ -21,14 +21,17 @@ TOLD = 5  # skips that are told one by one, each time somebody asks
 
 
 class Ledger:
-    """A vector of `size` scalars: sums, then counts, of each term in force and of each critic term's accuracy, then votes.
+    """A vector of `size` scalars: sums, then counts, of each term in force, of each critic term's accuracy and of each
+    controlled term's drift, then votes.
 
     `vote`: this worker's wish, 0 for none or i for the i-th of `VOTES`.
     """
 
     def __init__(self, system: System, device: torch.device) -> None:
         self.terms = list(system.weights)
+        self.controlled = system.controlled
         self.names = [*self.terms, *(f"accuracy {name}" for name in self.terms)]
+        self.names += [f"drift {name}" for name in self.controlled]
         self.size = 2 * len(self.names) + len(VOTES)
         self.norms: dict[str, Tensor] = {}
         self.carrier: dict[str, str] = {}  # critic term -> the player it judges for
@@ -58,6 +61,7 @@ class Ledger:
             for name, value in weighed.accuracy.items():
                 seen[f"accuracy {name}"] = value
                 self.carrier[name] = names[0]
+            seen |= {f"drift {name}": value for name, value in weighed.drift.items()}
         values = [seen.get(name, self._zero).float() for name in self.names]
         counts = [self._one if name in seen else self._zero for name in self.names]
         wish = self.vote if self._moves == 0 else 0
@@ -91,6 +95,11 @@ class Ledger:
             index = torch.tensor(places, dtype=torch.int64, device=self._totals.device)
             out.append(self._totals[index].sum() / self._totals[index + half].sum())
         return torch.stack(out)
+
+    def drift(self, term: str) -> Tensor:
+        """A controlled term's mean drift in this step, on the device; 0 where it was not observed or is not finite."""
+        place, half = self.names.index(f"drift {term}"), len(self.names)
+        return torch.nan_to_num(self._totals[place] / self._totals[half + place], 0.0, 0.0, 0.0)
 
     def end(self) -> None:
         """Send the step's numbers towards the host, without waiting for them."""

@@ -13,8 +13,14 @@ from trainers.pool import Pool
 from trainers.settings import Reads
 from trainers.system import Player
 
-# (source, draw, replica) -> domain -> uint8 [N,H,W,C]: a pure function, so that draws can be repeated and read ahead
+# (source, draw, replica) -> domain -> uint8 [N,H,W,C], and `classes(domain)` -> int64 [N] where a system reads labels:
+# a pure function, so that draws can be repeated and read ahead
 Read = Callable[[str, int, int], Mapping[str, np.ndarray]]
+
+
+def classes(domain: str) -> str:
+    """The name of a domain's classes in a batch."""
+    return f"{domain}.class"
 
 
 def to_images(pixels: np.ndarray, device: torch.device, layout: torch.memory_format) -> Tensor:
@@ -40,19 +46,37 @@ class HostedReplica:
     def draw(self, domain: str) -> Tensor:
         """The next batch of an unpaired domain: `[N,C,H,W]` in [-1, 1]."""
         assert not self.reads.paired, "a paired system draws pairs: replica.draw_pair()"
-        return self._next(domain)[domain]
+        return self._images(self._next(domain), domain)
 
     def draw_pair(self) -> tuple[Tensor, ...]:
         """The next batch of the paired source, one tensor per domain."""
         assert self.reads.paired, "an unpaired system draws by domain: replica.draw('a')"
-        images = self._next("".join(self.reads.domains))
-        return tuple(images[domain] for domain in self.reads.domains)
+        batch = self._next("".join(self.reads.domains))
+        return tuple(self._images(batch, domain) for domain in self.reads.domains)
 
-    def _next(self, source: str) -> dict[str, Tensor]:
+    def draw_labelled(self, domain: str) -> tuple[Tensor, Tensor]:
+        """The next batch of an unpaired domain and its classes, int64 `[N]`."""
+        assert not self.reads.paired, "a paired system draws pairs: replica.draw_labelled_pair()"
+        batch = self._next(domain)
+        return self._images(batch, domain), self._classes(batch, domain)
+
+    def draw_labelled_pair(self) -> tuple[Tensor, ...]:
+        """The next batch of the paired source, one tensor per domain; then the classes, int64 `[N]`, of each labelled one."""
+        assert self.reads.paired, "an unpaired system draws by domain: replica.draw_labelled('a')"
+        batch = self._next("".join(self.reads.domains))
+        images = [self._images(batch, domain) for domain in self.reads.domains]
+        return (*images, *(self._classes(batch, domain) for domain in self.reads.labelled))
+
+    def _next(self, source: str) -> Mapping[str, np.ndarray]:
         number = self.base[source] + self.drawn.get(source, 0)
         self.drawn[source] = self.drawn.get(source, 0) + 1
-        pixels = self.read(source, number, self.index)
-        return {domain: to_images(array, self.device, self.layout) for domain, array in pixels.items()}
+        return self.read(source, number, self.index)
+
+    def _images(self, batch: Mapping[str, np.ndarray], domain: str) -> Tensor:
+        return to_images(batch[domain], self.device, self.layout)
+
+    def _classes(self, batch: Mapping[str, np.ndarray], domain: str) -> Tensor:
+        return torch.from_numpy(batch[classes(domain)]).to(self.device, non_blocking=True)
 
     def pool(self, domain: str) -> Pool:
         """This replica's history of generated images of a domain."""

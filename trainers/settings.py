@@ -20,6 +20,8 @@ class Term:
     `symbol` is the paper's, several separated by ` / `; in ASCII (`lambda_cyc`) each is an alias of the weight. `group`
     names terms that are usually set together. `times` names a term whose weight multiplies this one (CycleGAN's identity
     weight is a multiple of the cycle weight). `when` says, from the hyper-parameters, whether the term exists at all.
+    `search`: the lowest and the highest weight worth trying, to be searched on a logarithmic scale; None where there is
+    nothing to search.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Term:
     group: str | None = None
     times: str | None = None
     when: Callable[[Any], bool] | None = None
+    search: tuple[float, float] | None = None
 
     def exists(self, hyper: Any) -> bool:
         """Whether the term is in force under these hyper-parameters."""
@@ -37,10 +40,14 @@ class Term:
 
 @dataclass(frozen=True)
 class Reads:
-    """The domains a system draws from; `paired`: a draw gives one sample of each, joined by key."""
+    """The domains a system draws from; `paired`: a draw gives one sample of each, joined by key.
+
+    `labelled`: the domains whose samples come with their class, a number from 0.
+    """
 
     domains: tuple[str, ...]
     paired: bool
+    labelled: tuple[str, ...] = ()
 
     @property
     def sources(self) -> dict[str, tuple[str, ...]]:
@@ -52,10 +59,14 @@ class Reads:
 
 @dataclass(frozen=True)
 class Score:
-    """One evaluation score `eval/<name>`: computed on the image `of` that a system shows, compared with `against`.
+    """One evaluation score `eval/<name>`: computed on the image `of`, one that a system shows or a domain's own, compared
+    with the pictures of the domain `against`, or with their classes. Both are empty for what a system judges by itself.
 
-    `needs_truth`: only where the data knows the true counterpart. `measures`: the group of terms that the score is the
-    validation value of; it cannot judge a search over its own weight (the largest weight would win).
+    `needs_truth`: only where the data know the true counterpart. `measures`: the group of terms that the score is the
+    validation value of; it cannot judge a search over its own weight (the largest weight would win). `needs_task`: only
+    with a task network. `needs_labels`: only where pictures of `against` have classes. `varied`: only of a system whose
+    translations of one picture differ. `fixed`: it looks at no translation, so every trial has the same value. `least`:
+    validation pictures that each domain must have.
     """
 
     name: str
@@ -63,8 +74,13 @@ class Score:
     of: str
     against: str
     meaning: str
-    needs_truth: bool
+    needs_truth: bool = False
     measures: str | None = None
+    needs_task: bool = False
+    needs_labels: bool = False
+    varied: bool = False
+    fixed: bool = False
+    least: int = 1
 
     @property
     def metric(self) -> str:
@@ -83,6 +99,52 @@ SCORES = {
         Score("ssim_ba", "max", "fake_a", "a", "structural similarity with the truth, at most 1, b to a", True),
         Score("cycle", "min", "cycle_a", "a", "mean |G_ba(G_ab(a)) - a|, images in [0, 1]", False, measures="cyc"),
         Score("identity", "min", "idt_b", "b", "mean |G_ab(b) - b|, images in [0, 1]", False, measures="idt"),
+        Score(
+            "nearest_truth",
+            "min",
+            "fake_b",
+            "b",
+            "mean over all truths of an input of |truth - the draw nearest to it|, images in [0, 1]",
+            True,
+        ),
+        Score(
+            "task_accuracy",
+            "max",
+            "fake_b",
+            "a",
+            "share of the outputs that the task network takes for the class of their input",
+            needs_task=True,
+            needs_labels=True,
+        ),
+        Score(
+            "task_accuracy_input",
+            "max",
+            "a",
+            "a",
+            "the same of the inputs as they are: what doing nothing would give",
+            needs_task=True,
+            needs_labels=True,
+            fixed=True,
+        ),
+        Score(
+            "kid[task]",
+            "min",
+            "fake_b",
+            "b",
+            "kernel inception distance of outputs and real pictures in the task network's features; around 0 at best",
+            needs_task=True,
+            least=2,
+        ),
+        Score("diversity", "max", "fake_b", "", "mean |difference| of two draws, images in [0, 1]", varied=True),
+        Score(
+            "diversity[task]",
+            "max",
+            "fake_b",
+            "",
+            "mean of 1 - cosine of two draws' features in the task network",
+            needs_task=True,
+            varied=True,
+        ),
     )
 }
 
@@ -94,10 +156,36 @@ def setting(
     choices: tuple[Any, ...] | None = None,
     minimum: float | None = None,
     maximum: float | None = None,
+    fixed: bool = False,
 ) -> Any:
-    """A field of a hyper-parameter dataclass: its default, one line of documentation and what it may be."""
-    metadata = {"doc": doc, "choices": choices, "min": minimum, "max": maximum}
+    """A field of a hyper-parameter dataclass: its default, one line of documentation and what it may be.
+
+    fixed: the same in all trials of a sweep, since their data are read by it.
+    """
+    metadata = {"doc": doc, "choices": choices, "min": minimum, "max": maximum, "fixed": fixed}
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def changed(declared: type[Any], name: str, default: Any) -> Any:
+    """The field `name` of `declared` with another default, for a hyper-parameter dataclass that inherits it."""
+    field = next(field for field in dataclasses.fields(declared) if field.name == name)
+    return dataclasses.field(default=default, metadata=dict(field.metadata))
+
+
+def fields_of(declared: type[Any]) -> list[dataclasses.Field[Any]]:
+    """The fields of `declared`, its own before those that it inherits: people look for a paper's own settings first."""
+    own = vars(declared).get("__annotations__", {})
+    return sorted(dataclasses.fields(declared), key=lambda field: field.name not in own)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A published configuration other than the default one: what it is, and the settings in which it differs."""
+
+    meaning: str
+    weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    hyper: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    balance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,8 +197,22 @@ class Balance:
     )
     critic_turns: int = setting(1, "moves of a critic for each step", minimum=1, maximum=100)
     target_accuracy: float | None = setting(
-        None, "a critic rests while its running accuracy is above this; empty: never", minimum=0.5, maximum=1.0
+        None,
+        "the controller holds each critic's running accuracy near this: above it the critic rests, below it the critic "
+        "has more turns; empty: no controller",
+        minimum=0.5,
+        maximum=1.0,
     )
+    most_turns: int = setting(
+        1,
+        "moves that the controller may give a critic in a step; no more than critic_turns: rest only",
+        minimum=1,
+        maximum=100,
+    )
+    warmup_turns: int = setting(
+        0, "moves of a critic in each of the first warmup_steps steps; 0: as ever", minimum=0, maximum=10_000
+    )
+    warmup_steps: int = setting(25, "steps with warmup_turns moves of the critics", minimum=0)
 
 
 def symbols(term: Term) -> list[str]:

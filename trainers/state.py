@@ -70,6 +70,8 @@ def load_state(engine: Engine, state: Mapping[str, Tensor]) -> None:
     engine.skips.counts |= {p: int(state[key]) for p in engine.moves if (key := f"counter.skipped.{p}") in state}
     engine.retreats = tuple(state["counter.retreats"].tolist()) if "counter.retreats" in state else ()
     engine.accuracy = state["balance.accuracy"].to(engine.device, copy=True)
+    engine.numbers = {term: state[f"balance.number.{term}"].to(engine.device, copy=True) for term in engine.numbers}
+    engine.measured = {name: state[f"measured.{name}"].to(engine.device, copy=True) for name in engine.system.measures}
 
 
 def digest(state: Mapping[str, Tensor]) -> str:
@@ -113,6 +115,8 @@ def _replicated(engine: Engine) -> dict[str, Tensor]:
     if engine.retreats:
         state["counter.retreats"] = torch.tensor(engine.retreats, dtype=torch.int64)
     state["balance.accuracy"] = engine.accuracy
+    state |= {f"balance.number.{term}": number for term, number in engine.numbers.items()}
+    state |= {f"measured.{name}": value for name, value in engine.measured.items()}
     return state
 
 

@@ -8,40 +8,31 @@ no method here switches `requires_grad`, detaches a critic or zeroes a gradient.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-import torch
 from torch import Tensor, nn
 
-from trainers.settings import Reads, Term
+from trainers.optimizers import Optimizer
+from trainers.settings import Balance, Preset, Reads, Score, Term
 
 Shapes = Mapping[str, tuple[int, int, int]]  # domain -> (channels, height, width)
 
 
-@dataclass(frozen=True)
-class Adam:
-    """Adam's settings: `lr` at the start of the run, and the moments' decay."""
-
-    lr: float
-    beta1: float
-    beta2: float
-
-    def build(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimizer over `parameters`. Fused is a part of the definition: other implementations give other bits."""
-        return torch.optim.Adam(parameters, lr=self.lr, betas=(self.beta1, self.beta2), fused=True)
-
-
 @dataclass(frozen=True, eq=False)
 class Player:
-    """Networks that move together. `rate` gives the factor on the learning rate at a step of the run."""
+    """Networks that move together. `rate` gives the factor on the learning rate at a step of the run.
+
+    `clip`: after each move every parameter is clamped to [-clip, clip] (WGAN); None: left alone.
+    """
 
     name: str
     networks: tuple[nn.Module, ...]
-    optimizer: Adam
+    optimizer: Optimizer
     rate: Callable[[int], float]
     critic: bool = False
+    clip: float | None = None
 
     @property
     def parameters(self) -> list[nn.Parameter]:
@@ -50,11 +41,21 @@ class Player:
 
 
 @dataclass(frozen=True)
+class Control:
+    """What a critic term of a controlled criterion adds: `against` is subtracted from its value times a number in [0, 1]
+    that the engine keeps for the term, and that moves by `drift` with each observation (BEGAN's k). Scalars."""
+
+    against: Tensor
+    drift: Tensor
+
+
+@dataclass(frozen=True)
 class Scored:
     """A critic's loss (a scalar) together with its accuracy: the share of patches it judged rightly, in [0, 1]."""
 
     value: Tensor
     accuracy: Tensor
+    control: Control | None = None
 
 
 Observation = Tensor | Scored
@@ -71,14 +72,22 @@ class Weighed:
     loss: Tensor | None
     raw: dict[str, Tensor] = field(default_factory=dict)
     accuracy: dict[str, Tensor] = field(default_factory=dict)
+    drift: dict[str, Tensor] = field(default_factory=dict)
     silent: dict[str, Callable[[], Observation]] = field(default_factory=dict)
+    numbers: Mapping[str, Tensor] = field(default_factory=dict)
 
-    def observe(self, name: str, seen: Observation) -> Tensor:
-        """Record a term's value, and its accuracy where it is a critic's. Returns the value, with its graph."""
+    def observe(self, name: str, seen: Observation, silent: bool = False) -> Tensor:
+        """Record a term's value, and its accuracy where it is a critic's. Returns the value, with its graph.
+
+        silent: a term that is only watched. Nothing that decides anything may come of it: no accuracy, no drift.
+        """
         value = seen.value if isinstance(seen, Scored) else seen
-        self.raw[name] = value.detach()
-        if isinstance(seen, Scored):
+        if isinstance(seen, Scored) and seen.control is not None:
+            value = value - self.numbers[name] * seen.control.against
+            self.drift |= {} if silent else {name: seen.control.drift.detach()}
+        if isinstance(seen, Scored) and not silent:
             self.accuracy[name] = seen.accuracy.detach()
+        self.raw[name] = value.detach()
         return value
 
 
@@ -125,6 +134,14 @@ class Replica(Protocol):
         """The next batch of a paired source, one tensor per domain, joined by key: each `[N,C,H,W]` in [-1, 1]."""
         ...
 
+    def draw_labelled(self, domain: str) -> tuple[Tensor, Tensor]:
+        """As `draw`, with the samples' classes: int64 `[N]`. For a domain that `Reads.labelled` names."""
+        ...
+
+    def draw_labelled_pair(self) -> tuple[Tensor, ...]:
+        """As `draw_pair`, followed by the classes, int64 `[N]`, of each domain that `Reads.labelled` names."""
+        ...
+
     def pool(self, domain: str) -> ImagePool:
         """This replica's history of generated images of a domain."""
         ...
@@ -134,31 +151,71 @@ class Replica(Protocol):
         ...
 
 
+class Statistics(Protocol):
+    """Training samples to measure before the first step: whole pictures, unaugmented, the same on every machine."""
+
+    def count(self, domain: str) -> int:
+        """How many samples there are of a domain."""
+        ...
+
+    def image(self, domain: str, index: int) -> Tensor:
+        """One picture: `[C,H,W]` in [-1, 1], on the CPU."""
+        ...
+
+
 class System(nn.Module, ABC):
     """One paper's method. Subclasses are never subclassed; what two methods share is a function or module both call.
 
-    `shows` names the images that `show` returns: `fake_b`, `cycle_a`, `idt_b` ...; evaluation and pictures derive from it.
+    `balance`: the paper's own. `presets`: further published configurations by name. `shows` names the images that `show`
+    returns: `fake_b`, `cycle_a`, `idt_b` ...; evaluation and pictures derive from it. `varied`: `show` draws a latent code,
+    so that two calls differ under different random streams. `min_per_replica` is the smallest number of samples a
+    replica may hold, and `even`: it must be even.
+
     `pools` gives the size of the image history per domain, over all replicas. `translators` holds, per target domain, the
-    network that a user translates with. `min_per_replica` is the smallest number of samples a replica may hold.
+    network that a user translates with. `frozen`: networks that no player moves, by the name of what they are loaded
+    from. `controlled`: the critic terms that have a number of their own (BEGAN's k). `measures`: shapes of what `measure`
+    gives, by name; the engine calls it once, before the first step, and keeps the result in `measured` and in checkpoints.
+
+    `reads` is what a system usually draws from, of an instance what that one does (see `reading`). `judges`: scores of its
+    own that `verdicts` gives. `starts`: networks of players that begin with the weights of what they are named after, where
+    there is such a thing; they are their own otherwise.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     citation: ClassVar[str]
-    reads: ClassVar[Reads]
+    reads: Reads
     terms: ClassVar[tuple[Term, ...]]
     shows: ClassVar[tuple[str, ...]]
+    judges: ClassVar[tuple[Score, ...]] = ()
     Hyper: ClassVar[type]
+    balance: ClassVar[Balance] = Balance()
+    presets: ClassVar[Mapping[str, Preset]] = {}
     min_per_replica: ClassVar[int] = 1
+    even: ClassVar[bool] = False
+    varied: ClassVar[bool] = False
 
+    hyper: Any
     players: tuple[Player, ...]
     pools: Mapping[str, int]
     translators: Mapping[str, nn.Module]
+    frozen: Mapping[str, nn.Module]
+    starts: Mapping[str, nn.Module]
+    controlled: tuple[str, ...]
+    measures: Mapping[str, tuple[int, ...]]
 
     def __init__(self, weights: Mapping[str, float]) -> None:
         """`weights`: effective weight of each term in force."""
         super().__init__()
         self.weights = dict(weights)
+        self.frozen, self.starts, self.controlled, self.measures = {}, {}, (), {}
+        self.numbers: Mapping[str, Tensor] = {}  # of the controlled terms, as they are in this step
+        self.measured: Mapping[str, Tensor] = {}
+
+    @classmethod
+    def varies(cls, hyper: Any) -> bool:
+        """Whether two calls of `show` differ under these settings: as `varied` says, where the settings do not decide."""
+        return cls.varied
 
     @classmethod
     @abstractmethod
@@ -170,13 +227,35 @@ class System(nn.Module, ABC):
     def check(cls, shapes: Shapes, hyper: Any) -> None:
         """Raise SettingError where these shapes or hyper-parameters do not fit the networks. Builds nothing."""
 
+    @classmethod
+    def reading(cls, hyper: Any) -> Reads:
+        """What it draws from under these hyper-parameters, which are those of every trial of a sweep."""
+        return cls.reads
+
+    @classmethod
+    def needs_task(cls, hyper: Any) -> bool:
+        """Whether it cannot do without a trained task network under these hyper-parameters (`task` in the sweep file)."""
+        return False
+
     @abstractmethod
     def step(self, t: int, replica: Replica) -> Iterator[Move]:
         """One pass of the method at step `t`: yields its moves."""
 
+    def measure(self, samples: Statistics) -> dict[str, Tensor]:
+        """What `measures` declares, of the training samples, on the CPU. Called on one worker; uses no random numbers."""
+        assert not self.measures
+        return {}
+
     @abstractmethod
     def show(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What the networks make of given images (domain -> `[N,C,H,W]` in [-1, 1]): those of `shows` that can be made."""
+
+    def verdicts(self, images: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The scores that `judges` declares, by name: a value for each sample, `[N]`.
+
+        images: domain -> `[N,C,H,W]` in [-1, 1]; labels: domain -> classes, int64 `[N]`, -1 where a sample has none.
+        """
+        return {}
 
     def weigh(self, **terms: Observation | Callable[[], Observation]) -> Weighed:
         """The weighted sum of terms, and their raw values.
@@ -184,7 +263,7 @@ class System(nn.Module, ABC):
         A term given as a callable is called only where its weight is not 0; otherwise it is left to report steps.
         An undeclared name is a programmer's error and raises KeyError.
         """
-        weighed = Weighed(loss=None)
+        weighed = Weighed(loss=None, numbers=self.numbers)
         for name, given in terms.items():
             weight = self.weights[name]
             if weight == 0.0 and callable(given):

@@ -109,6 +109,23 @@ def test_the_critics_judge_the_history(monkeypatch, domain):
     assert seen[1].raw[f"d_{domain}"] == pytest.approx(by_hand.item(), rel=1e-4)
 
 
+def test_half_of_what_the_critics_judge_is_from_the_past(monkeypatch):
+    of = engine("cyclegan", tree=Tree(1), hyper={"pool": 4, "lr": 0.0})
+    pool, old = of.pools[0]["b"], []
+    honest = pool.swap
+
+    def swap(made):
+        given = honest(made)
+        old.extend((given != made).flatten(1).any(1).tolist())
+        return given
+
+    monkeypatch.setattr(pool, "swap", swap)
+    for _ in range(25):
+        of.step()
+    assert not any(old[:4]), "while the history fills, what is made is judged"
+    assert len(old) == 100 and 0.35 < sum(old[4:]) / 96 < 0.65
+
+
 def test_without_identity_nothing_of_it_is_computed():
     def passes(of):
         """How often a step runs ab."""
@@ -141,7 +158,7 @@ def test_unequal_channels_refuse_the_identity_alone():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("image", "text"), [(34, "multiple of 4; nearest: 32 or 36"), (16, "nearest: patch16")])
+@pytest.mark.parametrize(("image", "text"), [(34, "multiple of 4; nearest: 32 or 36"), (16, "nearest: patch34")])
 def test_images_that_do_not_fit_are_refused(image, text):
     with pytest.raises(SettingError, match=text):
         CycleGAN.check({"a": (3, image, image), "b": (3, image, image)}, CycleGANHyper())

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 
 from tests.trainers.worlds import IMAGE, engine, state_digest
-from trainers.evaluation import CHUNK, available, evaluate, to_pixels
+from trainers.evaluation import evaluate, to_pixels
 from trainers.grid import draw_grid
-from trainers.systems.catalog import SYSTEMS
+from trainers.samples import CHUNK
 
 COUNT = CHUNK + 3  # the last chunk is not a whole one
 
@@ -29,17 +29,27 @@ class Samples:
         picture = np.random.default_rng(seed).integers(0, 200, (IMAGE, IMAGE, 3), np.uint8)
         return picture + np.uint8(40 if domain == "b" else 0)
 
+    def label(self, domain, index):
+        return -1
+
+    def truths(self, index):
+        return [index]
+
 
 def scored(of, samples, show=None):
-    """The scores, with `show` in the system's place."""
+    """The scores, with `show` in the system's place; not their number."""
     if show:
         of.system.show = show
-    return evaluate(of, samples)[0]
+    scores = evaluate(of, samples)[0]
+    assert scores.pop("eval/samples") == max(samples.count(domain) for domain in of.system.reads.domains)
+    return scores
 
 
 def test_a_perfect_translator():
     scores = scored(engine("pix2pix"), Samples(truth=True), lambda images: {"fake_b": images["b"]})
-    assert scores == pytest.approx({"eval/l1": 0.0, "eval/psnr": 100.0, "eval/ssim": 1.0}, abs=1e-4)
+    assert scores == pytest.approx(
+        {"eval/l1": 0.0, "eval/psnr": 100.0, "eval/ssim": 1.0, "eval/nearest_truth": 0.0}, abs=1e-4
+    )
 
 
 def test_scores_are_the_means_over_all_samples():
@@ -51,6 +61,7 @@ def test_scores_are_the_means_over_all_samples():
     each = -10 * np.log10((errors**2).mean((1, 2, 3)))
     assert scores["eval/psnr"] == pytest.approx(each.mean(), rel=1e-5), "a mean of decibels, not decibels of a mean"
     assert -1 <= scores["eval/ssim"] < 0.9
+    assert scores["eval/nearest_truth"] == scores["eval/l1"], "with one truth and one draw they are the same"
 
 
 def test_ssim_by_hand_on_flat_pictures():
@@ -68,15 +79,19 @@ def test_ssim_by_hand_on_flat_pictures():
 def test_scores_against_the_truth_need_it():
     assert set(scored(engine("cyclegan"), Samples(truth=False))) == {"eval/cycle", "eval/identity"}
     both_ways = {f"eval/{name}{way}" for name in ("l1", "psnr", "ssim") for way in ("", "_ba")}
-    assert set(scored(engine("cyclegan"), Samples(truth=True))) == both_ways | {"eval/cycle", "eval/identity"}
-    assert not available(SYSTEMS["pix2pix"].shows, truth=False)
+    assert set(scored(engine("cyclegan"), Samples(truth=True))) == both_ways | {
+        "eval/cycle",
+        "eval/identity",
+        "eval/nearest_truth",
+    }
+    assert not scored(engine("pix2pix"), Samples(truth=False))
 
 
 def test_each_score_compares_what_it_says():
     samples = Samples(truth=True)
     off = {"fake_b": "b", "fake_a": "a", "cycle_a": "a", "idt_b": "b"}
     for wrong, scores in {
-        "fake_b": {"eval/l1", "eval/psnr", "eval/ssim"},
+        "fake_b": {"eval/l1", "eval/psnr", "eval/ssim", "eval/nearest_truth"},
         "fake_a": {"eval/l1_ba", "eval/psnr_ba", "eval/ssim_ba"},
         "cycle_a": {"eval/cycle"},
         "idt_b": {"eval/identity"},

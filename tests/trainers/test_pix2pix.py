@@ -112,13 +112,85 @@ def test_the_ablations_are_reached_by_weights():
 
 
 @pytest.mark.parametrize(
+    ("preset", "critic_speaks", "truth_speaks", "conditional"),
+    [
+        ("l1", False, True, True),
+        ("gan", True, False, False),
+        ("cgan", True, False, True),
+        ("l1-gan", True, True, False),
+    ],
+)
+def test_the_ablation_s_rows_are_presets(preset, critic_speaks, truth_speaks, conditional):
+    chosen = Pix2Pix.presets[preset]
+    weights = {**chosen.weights, "d": 0.0}
+    base = step_with(weights, chosen.hyper)
+    assert same(step_with(weights, chosen.hyper, critic=3.0), base) is not critic_speaks
+    assert same(step_with(weights, chosen.hyper, b=9), base) is not truth_speaks
+    assert worlds.engine_of_preset("pix2pix", preset).system.hyper.conditional is conditional
+
+
+# Output maps at 256 pixels: 1x1, 16x16, 70x70 and 286x286 of the paper's study of receptive fields.
+@pytest.mark.parametrize(("critic", "side"), [("pixel", 256), ("patch16", 126), ("patch70", 30), ("patch286", 6)])
+def test_the_papers_critics_at_256_pixels(critic, side):
+    shapes = dict.fromkeys(("a", "b"), (3, 256, 256))
+    hyper = Pix2PixHyper(critic=critic)
+    Pix2Pix.check(shapes, hyper)
+    with torch.device("meta"):
+        system = Pix2Pix.build(hyper, shapes, {term.name: term.weight for term in Pix2Pix.terms}, 100)
+        assert isinstance(system, Pix2Pix)
+        pictures = torch.empty(1, 3, 256, 256)
+        assert system.ab(pictures).shape == pictures.shape
+        assert system.judge(pictures, pictures).shape == (1, 1, side, side)
+
+
+def test_noise_joins_the_input_as_constant_maps():
+    system, seen = tiny(noise=2, dropout=0.0), []
+    system.ab.register_forward_pre_hook(lambda _, found: seen.append(found[0]))
+    a = torch.randn(3, 3, 32, 32)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        system.make(a)
+    torch.manual_seed(1)
+    z = torch.randn(3, 2)
+    assert torch.equal(seen[0][:, :3], a)
+    assert torch.equal(seen[0][:, 3:], z[:, :, None, None].expand(-1, -1, 32, 32))
+
+
+def test_noise_is_the_step_s_own_and_the_critic_does_not_see_it():
+    of = Engine(tiny(noise=2, dropout=0.0), worlds.read(2), worlds.SHAPES, Tree(2), Options(SEED), CPU)
+    told, judged = [], []
+    of.system.ab.register_forward_pre_hook(lambda _, found: told.append(found[0][:, 3:, 0, 0]))
+    of.system.d.register_forward_pre_hook(lambda _, found: judged.append(found[0].shape[1]))
+    of.step()
+    of.step()
+    vectors = torch.cat(told)
+    assert vectors.shape == (2 * worlds.BATCH, 2), "one forward for each replica and step"
+    assert len({tuple(vector.tolist()) for vector in vectors}) == len(vectors)
+    assert set(judged) == {6}
+
+
+def test_noise_makes_a_translation_vary():
+    images = {"a": batch(engine("pix2pix"))["a"][:1].expand(2, -1, -1, -1)}
+    for noise in (0, 2):
+        with torch.no_grad():
+            one, other = tiny(noise=noise, dropout=0.0).show(images)["fake_b"]
+        assert torch.equal(one, other) is (noise == 0)
+
+
+def test_the_noise_baseline_is_a_preset():
+    of = worlds.engine_of_preset("pix2pix", "noise")
+    assert (of.system.hyper.noise, of.system.hyper.gan) == (8, "lsgan")
+    assert next(of.system.ab.parameters()).shape[1] == 3 + 8
+
+
+@pytest.mark.parametrize(
     ("image", "hyper", "text"),
     [
         (64, {"levels": 8}, "hyper.levels: 8 halvings need an image of at least 256 pixels, not 64; nearest: 6"),
         (100, {}, "data.image: the U-Net needs a multiple of 8; nearest: 96 or 104"),
         (48, {"levels": 5}, "data.image: the U-Net needs a multiple of 32; nearest: 32 or 64"),
         (4, {}, "data.image: the U-Net needs a multiple of 8; nearest: 8"),
-        (64, {"critic": "patch286"}, "hyper.critic: patch286 needs an image of at least 96 pixels, not 64; nearest: patch70"),
+        (64, {"critic": "patch286"}, "hyper.critic: patch286 needs an image of at least 96 pixels, not 64; nearest: patch142"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_with_what_would(image, hyper, text):

@@ -20,14 +20,14 @@ from safetensors.torch import load_file, save_file
 
 import trainers.tree
 from tests.trainers.processes import Processes
-from tests.trainers.worlds import STEPS, VARIANTS, variant
+from tests.trainers.worlds import DISTURBED, STEPS, VARIANTS, variant
 from trainers.engine import Engine
 from trainers.state import digest, load_state, named_state
 from trainers.tree import LARGE, Tree
 
 LEGS = (4, 2, 1, 4)
 REPLICAS = 4
-LEAST = len(VARIANTS) + 2  # steps of a leg: some variant has then made two of them, and saved
+LEAST = len(DISTURBED) + 2  # steps of a leg: some variant has then made two of them, and saved
 A_STEP = 0.04  # seconds, about, of a step with its state
 
 
@@ -68,7 +68,7 @@ def run_leg(pipe: Connection, rank: int, workers: int, folder: str, every: int) 
     At the end it waits to be asked for the digests, so that a leg that is to be killed does not escape by being quick.
     """
     tree = Tree(REPLICAS, rank, workers)
-    engines = {name: variant(name, tree) for name in VARIANTS}
+    engines = {name: variant(name, tree) for name in DISTURBED}
     for name, engine in engines.items():
         file = Path(folder, f"{name}.safetensors")
         if file.exists():
@@ -118,5 +118,5 @@ def train_in_legs(seed: int, folder: Path) -> dict[str, str]:
             pipe.send("digests")
         while isinstance(said := processes.answer(), str):
             pass
-        ends = dict([said, *(processes.answer() for _ in list(VARIANTS)[1:])])
+        ends = dict([said, *(processes.answer() for _ in DISTURBED[1:])])
     return ends

@@ -46,8 +46,9 @@ def batch(of: Engine, draw: int = 0, replica: int = 0) -> dict[str, Tensor]:
     """domain -> the images `[N,C,H,W]` that a replica draws."""
     out = {}
     for source in of.system.reads.sources:
-        for domain, pixels in of.read(source, draw, replica).items():
-            out[domain] = to_images(pixels, of.device, torch.contiguous_format)
+        read = of.read(source, draw, replica)
+        for domain in of.system.reads.sources[source]:
+            out[domain] = to_images(read[domain], of.device, torch.contiguous_format)
     assert all(images.shape[-1] == IMAGE for images in out.values())
     return out
 

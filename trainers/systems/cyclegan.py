@@ -18,42 +18,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
-from trainers.adversarial import CRITERIA
 from trainers.errors import SettingError
-from trainers.networks import patch
+from trainers.hyper import Adversary, Learning, penalised
+from trainers.networks import critics
 from trainers.networks.blocks import instance_norm
 from trainers.networks.resnet import ResnetGenerator
-from trainers.schedule import constant_then_linear
-from trainers.settings import Reads, Term, setting
-from trainers.system import Adam, Move, Player, Replica, Shapes, System
+from trainers.settings import Preset, Reads, Term, setting
+from trainers.system import Move, Player, Replica, Shapes, System
 
 
 @dataclass(frozen=True)
-class CycleGANHyper:
+class CycleGANHyper(Learning, Adversary):
     """CycleGAN's settings with the published defaults."""
 
     width: int = setting(64, "channels of the generators' first layer", minimum=1, maximum=4096)
     blocks: int | None = setting(None, "residual blocks; empty: 6 up to 128 pixels, 9 above", minimum=1, maximum=64)
-    critic: str = setting(
-        "patch70", "the critics, by their receptive field in pixels", choices=tuple(patch.STRIDED_LAYERS)
-    )
+    critic: str = setting("patch70", "the critics, by their receptive field in pixels", choices=critics.CRITICS)
     critic_width: int = setting(64, "channels of the critics' first layer", minimum=1, maximum=4096)
-    gan: str = setting("lsgan", "adversarial criterion", choices=tuple(CRITERIA))
     identity: bool = setting(True, "whether the identity terms exist; they need equal channels on both sides")
     pool: int = setting(50, "generated images kept per domain, over all replicas; 0: off", minimum=0)
-    lr: float = setting(2e-4, "learning rate of Adam", minimum=0.0)
-    beta1: float = setting(0.5, "decay of Adam's first moment", minimum=0.0, maximum=1.0)
-    beta2: float = setting(0.999, "decay of Adam's second moment", minimum=0.0, maximum=1.0)
-    decay_from: float = setting(
-        0.5, "share of the run after which the rate falls linearly to 0; 1: constant", minimum=0.0, maximum=1.0
-    )
-    ema: float = setting(
-        0.0, "decay of the generators' moving average, which is then evaluated; 0: off", minimum=0.0, maximum=1.0
-    )
 
 
 def _identity(hyper: CycleGANHyper) -> bool:
@@ -68,15 +55,21 @@ class CycleGAN(System):
     citation = "Zhu, Park, Isola, Efros, ICCV 2017, arXiv:1703.10593"
     reads = Reads(("a", "b"), paired=False)
     terms = (
-        Term("adv_ab", "α_1A / λ_adv", 1.0, "ab makes d_b call ab(a) real", group="adv"),
-        Term("adv_ba", "α_1B / λ_adv", 1.0, "ba makes d_a call ba(b) real", group="adv"),
-        Term("cyc_a", "α_2A / λ_A / λ_cyc", 10.0, "mean |ba(ab(a)) - a|", group="cyc"),
-        Term("cyc_b", "α_2B / λ_B / λ_cyc", 10.0, "mean |ab(ba(b)) - b|", group="cyc"),
-        Term("idt_a", "λ_idt", 0.5, "mean |ba(a) - a|", group="idt", times="cyc_a", when=_identity),
-        Term("idt_b", "λ_idt", 0.5, "mean |ab(b) - b|", group="idt", times="cyc_b", when=_identity),
+        Term("adv_ab", "α_1A / λ_adv", 1.0, "ab makes d_b call ab(a) real", group="adv", search=(0.3, 3)),
+        Term("adv_ba", "α_1B / λ_adv", 1.0, "ba makes d_a call ba(b) real", group="adv", search=(0.3, 3)),
+        Term("cyc_a", "α_2A / λ_A / λ_cyc", 10.0, "mean |ba(ab(a)) - a|", group="cyc", search=(1, 30)),
+        Term("cyc_b", "α_2B / λ_B / λ_cyc", 10.0, "mean |ab(ba(b)) - b|", group="cyc", search=(1, 30)),
+        Term("idt_a", "λ_idt", 0.5, "mean |ba(a) - a|", "idt", "cyc_a", when=_identity, search=(0.05, 1)),
+        Term("idt_b", "λ_idt", 0.5, "mean |ab(b) - b|", "idt", "cyc_b", when=_identity, search=(0.05, 1)),
         Term("d_a", "λ_D", 1.0, "0.5 x (d_a calls a real + d_a calls old ba(b) fake)", group="d"),
         Term("d_b", "λ_D", 1.0, "0.5 x (d_b calls b real + d_b calls old ab(a) fake)", group="d"),
+        Term("gp_a", "λ_GP / λ_LP", 10.0, "penalty on d_a's gradient", group="gp", when=penalised, search=(1, 100)),
+        Term("gp_b", "λ_GP / λ_LP", 10.0, "penalty on d_b's gradient", group="gp", when=penalised, search=(1, 100)),
     )
+    presets: ClassVar[Mapping[str, Preset]] = {
+        "without-identity": Preset("the paper away from paintings: no identity terms", hyper={"identity": False}),
+        "log": Preset("the criterion of the paper's equation 1, before LSGAN replaced it", hyper={"gan": "vanilla"}),
+    }
     shows = ("fake_b", "cycle_a", "fake_a", "cycle_b", "idt_b", "idt_a")
     Hyper = CycleGANHyper
 
@@ -86,15 +79,14 @@ class CycleGAN(System):
         channels_b = shapes["b"][0]
         blocks = hyper.blocks or (6 if image <= 128 else 9)
         self.hyper = hyper
-        self.gan = CRITERIA[hyper.gan]
+        self.gan, self.controlled = hyper.criterion, hyper.controls("d_a", "d_b")
         self.ab = ResnetGenerator(channels_a, channels_b, hyper.width, blocks)
         self.ba = ResnetGenerator(channels_b, channels_a, hyper.width, blocks)
-        self.d_a = patch.build_critic(hyper.critic, channels_a, hyper.critic_width, instance_norm)
-        self.d_b = patch.build_critic(hyper.critic, channels_b, hyper.critic_width, instance_norm)
-        adam = Adam(hyper.lr, hyper.beta1, hyper.beta2)
-        rate = constant_then_linear(steps, hyper.decay_from)
-        self.generators = Player("generators", (self.ab, self.ba), adam, rate)
-        self.critics = Player("critics", (self.d_a, self.d_b), adam, rate, critic=True)
+        self.d_a = critics.build_critic(hyper.critic, channels_a, image, hyper.critic_width, instance_norm)
+        self.d_b = critics.build_critic(hyper.critic, channels_b, image, hyper.critic_width, instance_norm)
+        optimizer, rate = hyper.build_optimizer(), hyper.rate(steps)
+        self.generators = Player("generators", (self.ab, self.ba), optimizer, rate)
+        self.critics = Player("critics", (self.d_a, self.d_b), optimizer, rate, critic=True, clip=hyper.clip)
         self.players = (self.generators, self.critics)
         self.pools = {"a": hyper.pool, "b": hyper.pool}
         self.translators = {"b": self.ab, "a": self.ba}
@@ -107,7 +99,8 @@ class CycleGAN(System):
     def check(cls, shapes: Shapes, hyper: Any) -> None:
         (channels_a, image, _), (channels_b, _, _) = shapes["a"], shapes["b"]
         ResnetGenerator.check(image)
-        patch.check(hyper.critic, image)
+        critics.check(hyper.critic, image)
+        hyper.check_adversary(autoencoder=hyper.critic == critics.AUTOENCODER)
         if hyper.identity and channels_a != channels_b:
             problem = f"the identity terms need equal channels, a has {channels_a}, b has {channels_b}; nearest: false"
             raise SettingError("hyper.identity", hyper.identity, problem)
@@ -121,8 +114,8 @@ class CycleGAN(System):
             "idt_b": lambda: (self.ab(b) - b).abs().mean(),
         }
         made = self.weigh(
-            adv_ab=lambda: self.gan.real(self.d_b(fake_b)),
-            adv_ba=lambda: self.gan.real(self.d_a(fake_a)),
+            adv_ab=lambda: self.gan.generator(self.d_b(fake_b)),
+            adv_ba=lambda: self.gan.generator(self.d_a(fake_a)),
             cyc_a=lambda: (self.ba(fake_b) - a).abs().mean(),
             cyc_b=lambda: (self.ab(fake_a) - b).abs().mean(),
             **(identity if self.hyper.identity else {}),
@@ -131,10 +124,15 @@ class CycleGAN(System):
 
         old_a = replica.pool("a").swap(fake_a.detach())
         old_b = replica.pool("b").swap(fake_b.detach())
+        penalties = {
+            "gp_a": lambda: self.hyper.penalise(self.d_a, a, old_a),
+            "gp_b": lambda: self.hyper.penalise(self.d_b, b, old_b),
+        }
         for _ in replica.turns(self.critics):
             judged = self.weigh(
                 d_a=lambda: self.gan.critic(self.d_a(a), self.d_a(old_a), scale=0.5),
                 d_b=lambda: self.gan.critic(self.d_b(b), self.d_b(old_b), scale=0.5),
+                **(penalties if self.hyper.penalised else {}),
             )
             yield Move((judged, self.critics))
 

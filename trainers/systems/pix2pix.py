@@ -18,24 +18,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from trainers.adversarial import CRITERIA
-from trainers.networks import patch, unet
+from trainers.hyper import Adversary, Learning, penalised
+from trainers.networks import critics, unet
 from trainers.networks.blocks import Norm, affine_instance_norm, batch_norm
-from trainers.schedule import constant_then_linear
-from trainers.settings import Reads, Term, setting
-from trainers.system import Adam, Move, Player, Replica, Shapes, System
+from trainers.networks.noise import normal
+from trainers.settings import Preset, Reads, Term, changed, setting
+from trainers.system import Move, Player, Replica, Shapes, System
 
 GENERATORS = {"unet": unet.UNet, "encdec": unet.EncoderDecoder}
 NORMS: dict[str, Norm] = {"instance": affine_instance_norm, "batch": batch_norm}
 
 
 @dataclass(frozen=True)
-class Pix2PixHyper:
+class Pix2PixHyper(Learning, Adversary):
     """pix2pix's settings with the published defaults."""
 
     generator: str = setting("unet", "the generator: with skips, or a plain encoder-decoder", choices=tuple(GENERATORS))
@@ -44,22 +44,15 @@ class Pix2PixHyper:
         None, "halvings in the generator; empty: as many as come out even, at most 8", minimum=3
     )
     dropout: float = setting(0.5, "dropout in the first three decoder blocks", minimum=0.0, maximum=0.99)
-    norm: str = setting("instance", "normalisation of both networks", choices=tuple(NORMS))
-    critic: str = setting(
-        "patch70", "the critic, by its receptive field in pixels", choices=tuple(patch.STRIDED_LAYERS)
+    noise: int = setting(
+        0, "channels of noise beside the input, as BicycleGAN's baseline; 0: none", minimum=0, maximum=256
     )
+    norm: str = setting("instance", "normalisation of both networks", choices=tuple(NORMS))
+    critic: str = setting("patch70", "the critic, by its receptive field in pixels", choices=critics.CRITICS)
     critic_width: int = setting(64, "channels of the critic's first layer", minimum=1, maximum=4096)
     conditional: bool = setting(True, "the critic sees the input beside the picture (cGAN), or the picture alone (GAN)")
-    gan: str = setting("vanilla", "adversarial criterion", choices=tuple(CRITERIA))
-    lr: float = setting(2e-4, "learning rate of Adam", minimum=0.0)
-    beta1: float = setting(0.5, "decay of Adam's first moment", minimum=0.0, maximum=1.0)
-    beta2: float = setting(0.999, "decay of Adam's second moment", minimum=0.0, maximum=1.0)
-    decay_from: float = setting(
-        1.0, "share of the run after which the rate falls linearly to 0; 1: constant", minimum=0.0, maximum=1.0
-    )
-    ema: float = setting(
-        0.0, "decay of the generator's moving average, which is then evaluated; 0: off", minimum=0.0, maximum=1.0
-    )
+    gan: str = changed(Adversary, "gan", "vanilla")
+    decay_from: float = changed(Learning, "decay_from", 1.0)
 
 
 class Pix2Pix(System):
@@ -70,10 +63,23 @@ class Pix2Pix(System):
     citation = "Isola, Zhu, Zhou, Efros, CVPR 2017, arXiv:1611.07004"
     reads = Reads(("a", "b"), paired=True)
     terms = (
-        Term("adv", "λ_GAN", 1.0, "G makes D call ab(a) real, given a"),
-        Term("l1", "λ_L1 / λ", 100.0, "mean |ab(a) - b|"),
+        Term("adv", "λ_GAN", 1.0, "G makes D call ab(a) real, given a", search=(0.1, 10)),
+        Term("l1", "λ_L1 / λ", 100.0, "mean |ab(a) - b|", search=(10, 1000)),
         Term("d", "λ_D", 1.0, "0.5 x (D calls b real + D calls ab(a) fake)"),
+        Term("gp", "λ_GP / λ_LP", 10.0, "penalty on D's gradient", when=penalised, search=(1, 100)),
     )
+    presets: ClassVar[Mapping[str, Preset]] = {
+        "l1": Preset("the ablation's L1 alone: no adversarial loss", weights={"adv": 0.0}),
+        "gan": Preset("the ablation's GAN alone: D does not see the input", {"l1": 0.0}, {"conditional": False}),
+        "cgan": Preset("the ablation's cGAN alone", weights={"l1": 0.0}),
+        "l1-gan": Preset("the ablation's L1 + GAN: D does not see the input", hyper={"conditional": False}),
+        "encoder-decoder": Preset("the ablation's generator without skips", hyper={"generator": "encdec"}),
+        "pytorch": Preset("the authors' PyTorch code: 100 + 100 epochs", hyper={"norm": "batch", "decay_from": 0.5}),
+        "noise": Preset(
+            "BicycleGAN's baseline pix2pix + noise: 8 channels of it beside the input",
+            hyper={"noise": 8, "gan": "lsgan"},
+        ),
+    }
     shows = ("fake_b",)
     Hyper = Pix2PixHyper
 
@@ -83,16 +89,15 @@ class Pix2Pix(System):
         channels_b = shapes["b"][0]
         norm = NORMS[hyper.norm]
         self.hyper = hyper
-        self.gan = CRITERIA[hyper.gan]
+        self.gan, self.controlled = hyper.criterion, hyper.controls("d")
         self.ab = GENERATORS[hyper.generator](
-            channels_a, channels_b, hyper.width, unet.levels_for(image, hyper.levels), norm, hyper.dropout
+            channels_a + hyper.noise, channels_b, hyper.width, unet.levels_for(image, hyper.levels), norm, hyper.dropout
         )
         seen = channels_a + channels_b if hyper.conditional else channels_b
-        self.d = patch.build_critic(hyper.critic, seen, hyper.critic_width, norm)
-        adam = Adam(hyper.lr, hyper.beta1, hyper.beta2)
-        rate = constant_then_linear(steps, hyper.decay_from)
-        self.generator = Player("generator", (self.ab,), adam, rate)
-        self.critic = Player("critic", (self.d,), adam, rate, critic=True)
+        self.d = critics.build_critic(hyper.critic, seen, image, hyper.critic_width, norm)
+        optimizer, rate = hyper.build_optimizer(), hyper.rate(steps)
+        self.generator = Player("generator", (self.ab,), optimizer, rate)
+        self.critic = Player("critic", (self.d,), optimizer, rate, critic=True, clip=hyper.clip)
         self.players = (self.generator, self.critic)
         self.pools: Mapping[str, int] = {}
         self.translators = {"b": self.ab}
@@ -102,29 +107,48 @@ class Pix2Pix(System):
         return cls(hyper, shapes, weights, steps)
 
     @classmethod
+    def varies(cls, hyper: Any) -> bool:
+        """With noise beside the input; dropout alone changes next to nothing."""
+        return bool(hyper.noise)
+
+    @classmethod
     def check(cls, shapes: Shapes, hyper: Any) -> None:
         image = shapes["a"][1]
         unet.check(image, hyper.levels)
-        patch.check(hyper.critic, image)
+        critics.check(hyper.critic, image)
+        autoencoder = hyper.critic == critics.AUTOENCODER
+        hyper.check_adversary(batch_norm=hyper.norm == "batch", autoencoder=autoencoder)
 
     def judge(self, a: Tensor, b: Tensor) -> Tensor:
         """Logits of D for pictures b beside their inputs a."""
         logits: Tensor = self.d(torch.cat([a, b], 1) if self.hyper.conditional else b)
         return logits
 
+    def make(self, a: Tensor) -> Tensor:
+        """ab(a), with its noise where there is any: `[N,C,H,W]` of domain b."""
+        if self.hyper.noise:
+            noise = normal(len(a), self.hyper.noise).to(a.device)[:, :, None, None]
+            a = torch.cat([a, noise.expand(-1, -1, *a.shape[2:])], 1)
+        made: Tensor = self.ab(a)
+        return made
+
     def step(self, t: int, replica: Replica) -> Iterator[Move]:
         """D moves first; G then plays against the moved D with the same pictures."""
         a, b = replica.draw_pair()
-        fake_b = self.ab(a)
+        fake_b = self.make(a)
+        penalty = {"gp": lambda: self.hyper.penalise(lambda image: self.judge(a, image), b, fake_b)}
         for _ in replica.turns(self.critic):
-            judged = self.weigh(d=lambda: self.gan.critic(self.judge(a, b), self.judge(a, fake_b.detach()), scale=0.5))
+            judged = self.weigh(
+                d=lambda: self.gan.critic(self.judge(a, b), self.judge(a, fake_b.detach()), scale=0.5),
+                **(penalty if self.hyper.penalised else {}),
+            )
             yield Move((judged, self.critic))
         made = self.weigh(
-            adv=lambda: self.gan.real(self.judge(a, fake_b)),
+            adv=lambda: self.gan.generator(self.judge(a, fake_b)),
             l1=(fake_b - b).abs().mean(),
         )
         yield Move((made, self.generator))
 
     def show(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """`fake_b`, one image at a time, so that batch statistics are one image's."""
-        return {"fake_b": torch.cat([self.ab(image) for image in images["a"].split(1)])}
+        return {"fake_b": torch.cat([self.make(image) for image in images["a"].split(1)])}

@@ -1,0 +1,66 @@
+"""What the tests of scores judge by: flat pictures of known grey, and a task network whose verdicts can be read off them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tests.trainers.worlds import IMAGE
+
+
+class Flat:
+    """Flat validation pictures: `grey` by domain, 0 to 255, and classes by domain; -1 where none is given.
+
+    truths: groups of the numbers of pictures of b that one picture of a has; each stands alone otherwise. count: how many of
+    them are evaluated; None: all.
+    """
+
+    def __init__(
+        self,
+        grey: Mapping[str, Sequence[int]],
+        *,
+        truth: bool = False,
+        labels: Mapping[str, Sequence[int]] | None = None,
+        truths: Sequence[Sequence[int]] = (),
+        count: int | None = None,
+    ) -> None:
+        self._grey, self.truth, self._labels, self._groups = grey, truth, labels or {}, truths
+        self._count = count
+
+    def count(self, domain: str) -> int:
+        """How many pictures are evaluated."""
+        return len(self._grey[domain]) if self._count is None else self._count
+
+    def image(self, domain: str, index: int) -> np.ndarray:
+        """uint8 `[H,W,C]`."""
+        return np.full((IMAGE, IMAGE, 3), self._grey[domain][index], np.uint8)
+
+    def label(self, domain: str, index: int) -> int:
+        """Its class."""
+        return self._labels[domain][index] if domain in self._labels else -1
+
+    def truths(self, index: int) -> Sequence[int]:
+        """Its group."""
+        return next((group for group in self._groups if index in group), [index])
+
+
+def grey(level: float, count: int) -> Tensor:
+    """`[count,3,H,W]`: pictures of one grey, 0 to 255."""
+    return torch.full((count, 3, IMAGE, IMAGE), float(level)).div(127.5).sub(1.0)
+
+
+class Thirds(nn.Module):
+    """Reads class 0, 1 or 2 in a picture by its mean grey: dark, middle, bright. Features: the means of its four quarters."""
+
+    def features(self, x: Tensor) -> Tensor:
+        """`[N,C,H,W]` -> `[N,4]`, in [0, 1]."""
+        quarters: Tensor = nn.functional.adaptive_avg_pool2d(x.mean(1, keepdim=True), 2).flatten(1)
+        return (quarters + 1) / 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[N,C,H,W]` -> logits `[N,3]`."""
+        level = self.features(x).mean(1, keepdim=True)
+        return -(level - torch.tensor([0.0, 0.5, 1.0])).abs()

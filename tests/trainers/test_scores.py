@@ -1,0 +1,113 @@
+"""Which scores there can be, and what is told where one cannot."""
+
+import dataclasses
+
+import pytest
+
+from trainers.scores import available, everything, lacking, scores_of
+from trainers.settings import SCORES
+from trainers.systems.catalog import SYSTEMS
+
+PIXELS = {"eval/l1", "eval/psnr", "eval/ssim"}
+BACK = {f"{metric}_ba" for metric in PIXELS}
+TASK = {"eval/task_accuracy", "eval/task_accuracy_input", "eval/kid[task]"}
+CYCLE = {"eval/cycle", "eval/identity"}
+DIVERSITY = {"eval/diversity", "eval/diversity[task]"}
+
+
+def given(name, **changes):
+    return dataclasses.replace(everything(SYSTEMS[name]), data="toy", **changes)
+
+
+def metrics(name, **changes):
+    return {score.metric for score in available(SYSTEMS[name], given(name, **changes))}
+
+
+@pytest.mark.parametrize(
+    ("name", "scores"),
+    [
+        ("cyclegan", PIXELS | BACK | TASK | CYCLE | {"eval/nearest_truth"}),
+        ("pix2pix", PIXELS | TASK | DIVERSITY | {"eval/nearest_truth"}),
+        ("bicyclegan", PIXELS | TASK | DIVERSITY | {"eval/nearest_truth"}),
+        ("dcgan", {"eval/kid[task]"} | DIVERSITY),
+        ("classifier", {"eval/accuracy"}),
+    ],
+)
+def test_what_a_system_can_have_where_nothing_is_wanting(name, scores):
+    assert metrics(name) == scores
+
+
+def test_what_is_wanting_takes_its_scores_with_it():
+    assert metrics("bicyclegan", truth=False) == TASK | DIVERSITY
+    assert metrics("bicyclegan", task="") == PIXELS | {"eval/nearest_truth", "eval/diversity"}
+    assert metrics("bicyclegan", labelled=frozenset("b"), truth=False) == {"eval/kid[task]"} | DIVERSITY
+    assert metrics("bicyclegan", draws=1, truth=False) == TASK
+    assert (
+        metrics("bicyclegan", channels={"a": 1, "b": 3}, truth=False) == TASK - {"eval/task_accuracy_input"} | DIVERSITY
+    )
+    assert metrics("bicyclegan", counts={"a": 9, "b": 0}) == set()
+    assert "eval/kid[task]" not in metrics("bicyclegan", counts={"a": 9, "b": 1})
+    assert "eval/kid[task]" in metrics("bicyclegan", counts={"a": None, "b": 2})
+
+
+@pytest.mark.parametrize(
+    ("metric", "changes", "text"),
+    [
+        (
+            "eval/task_accuracy",
+            {"task": ""},
+            "needs a task network: train one with `i2i-cluster task train` and name it as task: ...",
+        ),
+        (
+            "eval/kid[task]",
+            {"task": "a"},
+            "needs a task network of domain b, not a: train one with `i2i-cluster task train` and name it as task: ...",
+        ),
+        (
+            "eval/task_accuracy",
+            {"labelled": frozenset("b")},
+            "needs classes of the validation pictures of domain a, and toy has none",
+        ),
+        (
+            "eval/task_accuracy_input",
+            {"channels": {"a": 1, "b": 3}},
+            "shows pictures of domain a to a network for b, and they have 1 and 3 channels",
+        ),
+        (
+            "eval/nearest_truth",
+            {"truth": False},
+            "needs the true counterpart of each validation picture, and toy has none",
+        ),
+        (
+            "eval/kid[task]",
+            {"counts": {"a": 1, "b": 1}},
+            "needs at least 2 validation pictures, and toy has 1 of domain a; make or index it again with a larger "
+            "--validation",
+        ),
+        (
+            "eval/l1",
+            {"counts": {"a": 3, "b": 0}},
+            "needs validation pictures, and toy has none of domain b; make or index it again with a larger --validation",
+        ),
+        ("eval/diversity", {"draws": 1}, "compares draws, and evaluation.draws is 1; nearest: 2"),
+        ("eval/diversity", {}, ""),
+    ],
+)
+def test_what_a_score_lacks_is_told(metric, changes, text):
+    assert lacking(SCORES[metric], SYSTEMS["bicyclegan"], given("bicyclegan", **changes)) == text
+
+
+def test_a_system_that_translates_in_one_way_has_no_diversity():
+    score = scores_of(SYSTEMS["cyclegan"], SYSTEMS["cyclegan"].reads)["eval/diversity"]
+    assert lacking(score, SYSTEMS["cyclegan"], given("cyclegan")) == (
+        "needs a system whose translations of one picture differ, and those of cyclegan do not"
+    )
+
+
+def test_noise_makes_pix2pix_vary():
+    kind = SYSTEMS["pix2pix"]
+    assert [kind.varies(kind.Hyper(**hyper)) for hyper in ({}, kind.presets["noise"].hyper)] == [False, True]
+
+
+def test_every_score_says_which_way_is_better():
+    assert all(metric == f"eval/{score.name}" and score.mode in ("min", "max") for metric, score in SCORES.items())

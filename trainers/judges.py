@@ -1,0 +1,182 @@
+"""Who fills the tables of an evaluation: each judge the rows of the scores that it can give, from one chunk at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from trainers.kid import kid
+from trainers.measures import MEASURES, angle, l1, nearest, saved, spread
+from trainers.rows import Rows
+from trainers.samples import Chunk, Viewer
+from trainers.scores import JUDGED
+from trainers.settings import Score
+
+FAKE, REAL = "features of fake_b", "features of b"  # tables beside those of the scores
+Scores = Mapping[str, Score]  # by name, those that there are
+
+
+class TaskNetwork(Protocol):
+    """A network that knows the classes of domain b."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """`[N,C,H,W]` in [-1, 1] -> logits `[N,classes]`."""
+        ...
+
+    def features(self, x: Tensor) -> Tensor:
+        """`[N,C,H,W]` in [-1, 1] -> `[N,F]`."""
+        ...
+
+
+class Judge(Protocol):
+    """Fills rows of the tables that it reserved."""
+
+    def look(self, chunk: Chunk) -> None:
+        """The rows of one chunk."""
+
+    def totals(self) -> dict[str, float]:
+        """Score name -> its value, of those that are no mean of a table; called when every worker's rows are there."""
+
+
+def _put(rows: Rows, name: str, chunk: Chunk, values: Tensor, keep: Sequence[int]) -> None:
+    """Values `[N]` or `[N,F]` of the chunk's samples `keep`."""
+    rows.put(name, [chunk.start + offset for offset in keep], values)
+
+
+class Pixels:
+    """Compares what is shown with the domain's own pictures."""
+
+    def __init__(self, scores: Scores, viewer: Viewer, rows: Rows) -> None:
+        self._scores, self._rows = {name: score for name, score in scores.items() if name in MEASURES}, rows
+        for name in self._scores:
+            rows.reserve(name, viewer.longest)
+
+    def look(self, chunk: Chunk) -> None:
+        for name, score in self._scores.items():
+            if score.of in chunk.shown:
+                values = MEASURES[name](chunk.shown[score.of], chunk.images[score.against])
+                _put(self._rows, name, chunk, values, range(len(values)))
+
+    def totals(self) -> dict[str, float]:
+        return {}
+
+
+class Reader:
+    """A task network: which class it reads in a picture, and how far its features of outputs are from those of real ones.
+
+    It sees pictures as they would be saved, in fp32.
+    """
+
+    def __init__(self, scores: Scores, viewer: Viewer, rows: Rows, task: TaskNetwork) -> None:
+        self._viewer, self._rows, self._task = viewer, rows, task
+        self._read = [name for name in ("task_accuracy", "task_accuracy_input") if name in scores]
+        self._scores, self._kid = scores, "kid[task]" in scores
+        for name in self._read:
+            rows.reserve(name, viewer.longest)
+        if self._kid:
+            shape = viewer.engine.shapes[JUDGED]
+            width = task.features(torch.zeros(1, *shape, device=viewer.engine.device)).shape[1]
+            for table in (FAKE, REAL):
+                rows.reserve(table, viewer.longest, width)
+
+    def look(self, chunk: Chunk) -> None:
+        pictures = {**chunk.images, **chunk.shown}
+        for name in self._read:
+            score = self._scores[name]
+            if score.of in pictures:
+                labels = chunk.labels[score.against]
+                known = [i for i, label in enumerate(labels.tolist()) if label >= 0]
+                said = self._task(saved(pictures[score.of])).argmax(1).cpu()
+                _put(self._rows, name, chunk, (said == labels)[known], known)
+        for table, name in ((FAKE, "fake_b"), (REAL, JUDGED)):
+            if self._kid and name in pictures:
+                features = self._task.features(saved(pictures[name]))
+                _put(self._rows, table, chunk, features, range(len(features)))
+
+    def totals(self) -> dict[str, float]:
+        if not self._kid:
+            return {}
+        paired = self._viewer.samples.truth
+        return {"kid[task]": kid(self._rows.filled(FAKE), self._rows.filled(REAL), paired)}
+
+
+class Draws:
+    """Several translations of each input, held against its truths and against one another.
+
+    Samples with the same picture of a are one input, which has the truths of all of them: the first stands for it.
+    """
+
+    def __init__(self, scores: Scores, viewer: Viewer, rows: Rows, draws: int, task: TaskNetwork | None) -> None:
+        self._viewer, self._rows, self._task = viewer, rows, task
+        self._draws = draws if viewer.varied else 1
+        self._wanted = [name for name in ("nearest_truth", "diversity", "diversity[task]") if name in scores]
+        for name in self._wanted:
+            rows.reserve(name, viewer.longest)
+        self._truths: dict[int, Sequence[int]] = {}  # input -> the numbers of its truths
+        self._place: dict[int, int] = {}  # input -> the row of its first truth
+        if "nearest_truth" in self._wanted:
+            self._group()
+
+    def _group(self) -> None:
+        total = 0
+        for index in range(self._viewer.counts["a"]):
+            truths = self._viewer.samples.truths(index)
+            if index == min(truths):
+                self._truths[index], self._place[index] = truths, total
+                total += len(truths)
+        self._rows.reserve("nearest_truth", total)
+
+    def look(self, chunk: Chunk) -> None:
+        if not self._wanted or "fake_b" not in chunk.shown:
+            return
+        inputs = [i for i in range(len(chunk.shown["fake_b"])) if not self._truths or chunk.start + i in self._truths]
+        if not inputs:
+            return
+        if self._viewer.varied:
+            draws = torch.stack([self._viewer.draw(chunk, number) for number in range(self._draws)])[:, inputs]
+        else:
+            draws = chunk.shown["fake_b"][None, inputs]
+        for offset, of_input in zip(inputs, draws.unbind(1), strict=True):
+            self._find_truths(chunk.start + offset, of_input)
+        if "diversity" in self._wanted:
+            _put(self._rows, "diversity", chunk, spread(draws, l1), inputs)
+        if self._task is not None and "diversity[task]" in self._wanted:
+            features = torch.stack([self._task.features(saved(draw)) for draw in draws])
+            _put(self._rows, "diversity[task]", chunk, spread(features, angle), inputs)
+
+    def _find_truths(self, index: int, draws: Tensor) -> None:
+        """How near the draws of one input, `[K,C,H,W]`, come to each of its truths."""
+        if index in self._truths:
+            truths, place = self._truths[index], self._place[index]
+            values = nearest(draws, self._viewer.read("b", truths))
+            self._rows.put("nearest_truth", range(place, place + len(truths)), values)
+
+    def totals(self) -> dict[str, float]:
+        return {}
+
+
+class Own:
+    """The system's own scores, of the samples whose classes it is told."""
+
+    def __init__(self, viewer: Viewer, rows: Rows) -> None:
+        self._viewer, self._rows = viewer, rows
+        for score in viewer.system.judges:
+            rows.reserve(score.name, viewer.longest)
+
+    def look(self, chunk: Chunk) -> None:
+        system, engine = self._viewer.system, self._viewer.engine
+        if not system.judges or len(chunk.images) < len(self._viewer.domains):
+            return
+        with engine.autocast():
+            told = system.verdicts(chunk.images, {d: of.to(engine.device) for d, of in chunk.labels.items()})
+        classes = [chunk.labels[domain].tolist() for domain in system.reads.labelled]
+        for score in system.judges:
+            values = told[score.name]
+            known = [i for i in range(len(values)) if all(of[i] >= 0 for of in classes)]
+            _put(self._rows, score.name, chunk, values[known], known)
+
+    def totals(self) -> dict[str, float]:
+        return {}

@@ -1,0 +1,100 @@
+"""What an evaluation looks at: validation samples, a chunk at a time, and what a system shows of them.
+
+Chunks are the same for any number of workers, and so are the random streams on which they are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainers import randomness
+from trainers.engine import LAYOUTS, Engine
+from trainers.replica import to_images
+
+CHUNK = 8  # samples that pass the networks together; a constant, since other sizes may give other bits
+
+
+class Samples(Protocol):
+    """The validation samples. With `truth`, sample i of one domain is the counterpart of sample i of the other."""
+
+    @property
+    def truth(self) -> bool:
+        """Whether the counterparts are known."""
+        ...
+
+    def count(self, domain: str) -> int:
+        """How many samples a domain has."""
+        ...
+
+    def image(self, domain: str, index: int) -> np.ndarray:
+        """One picture: uint8 `[H,W,C]`."""
+        ...
+
+    def label(self, domain: str, index: int) -> int:
+        """Its class, a number from 0; -1 where it has none."""
+        ...
+
+    def truths(self, index: int) -> Sequence[int]:
+        """With `truth`: the numbers of the pictures of b whose picture of a is the same as that of `index`; one list for all
+        of those. Numbers from `count("b")` on are of pictures that only this method names, and `image` gives."""
+        ...
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Samples `start`, `start` + 1 ... of each domain that has so many: images `[N,C,H,W]` in [-1, 1], classes int64 `[N]` on
+    the CPU, and what the system shows of them."""
+
+    number: int
+    start: int
+    images: Mapping[str, Tensor]
+    labels: Mapping[str, Tensor]
+    shown: Mapping[str, Tensor]
+
+
+class Viewer:
+    """Reads samples and shows them to the system that an engine trains."""
+
+    def __init__(self, engine: Engine, samples: Samples) -> None:
+        self.engine, self.system, self.samples = engine, engine.system, samples
+        self.varied = self.system.varies(self.system.hyper)
+        self.domains = engine.system.reads.domains
+        self.counts = {domain: samples.count(domain) for domain in self.domains}
+        self.longest = max(self.counts.values())
+
+    @property
+    def chunks(self) -> range:
+        """The numbers of this worker's chunks."""
+        return range(self.engine.tree.rank, -(-self.longest // CHUNK), self.engine.tree.workers)
+
+    def chunk(self, number: int) -> Chunk:
+        """One chunk, shown."""
+        start, images, labels = number * CHUNK, {}, {}
+        for domain in self.domains:
+            indices = range(start, min(start + CHUNK, self.counts[domain]))
+            if indices:
+                images[domain] = self.read(domain, indices)
+                labels[domain] = torch.tensor([self.samples.label(domain, i) for i in indices])
+        return Chunk(number, start, images, labels, self._show(images, number))
+
+    def draw(self, chunk: Chunk, number: int) -> Tensor:
+        """`fake_b` of the chunk once more, on the random stream of draw `number`: `[N,C,H,W]`."""
+        sources = {domain: images for domain, images in chunk.images.items() if domain != "b"} or chunk.images
+        return self._show(sources, chunk.number, number)["fake_b"]
+
+    def read(self, domain: str, indices: Sequence[int]) -> Tensor:
+        """Pictures of a domain by their numbers: `[N,C,H,W]` in [-1, 1]."""
+        pixels = np.stack([self.samples.image(domain, i) for i in indices])
+        return to_images(pixels, self.engine.device, LAYOUTS[self.engine.options.layout])
+
+    def _show(self, images: Mapping[str, Tensor], *path: int) -> dict[str, Tensor]:
+        randomness.seed_generators(self.engine.device, self.engine.options.seed, "evaluate", *path)
+        with self.engine.autocast():
+            shown: dict[str, Tensor] = self.system.show(images)
+        return shown

@@ -1,0 +1,97 @@
+"""Which scores an evaluation can have: decided here alone, for evaluations, for objectives and for `systems NAME`.
+
+No torch here: the command line asks before anything is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from trainers.settings import SCORES, Reads, Score
+
+if TYPE_CHECKING:
+    from trainers.system import System
+
+JUDGED = "b"  # the domain whose task network can judge
+TRAIN_ONE = "train one with `i2i-cluster task train` and name it as task: ..."
+
+
+@dataclass(frozen=True)
+class Given:
+    """What an evaluation has to go by, besides its system. `data`: the data set's name, for texts.
+
+    `counts`: domain -> validation pictures, None where nobody knows. `channels`: domain -> channels. `truth`: whether the
+    counterpart of each is known. `labelled`: the domains where some have a class. `task`: the domain that the task network
+    judges, empty where there is none. `draws`: translations made of each picture, where they differ (`varied`).
+    """
+
+    reads: Reads
+    truth: bool
+    labelled: frozenset[str]
+    task: str
+    draws: int
+    varied: bool
+    data: str = ""
+    counts: Mapping[str, int | None] = field(default_factory=dict)
+    channels: Mapping[str, int] = field(default_factory=dict)
+
+
+def everything(system: type[System]) -> Given:
+    """All that an evaluation of the system could wish for, under its default settings or those of a preset."""
+    reads, presets = system.reads, ({}, *(preset.hyper for preset in system.presets.values()))
+    varied = any(system.varies(system.Hyper(**hyper)) for hyper in presets)
+    return Given(reads, truth=True, labelled=frozenset(reads.domains), task=JUDGED, draws=2, varied=varied)
+
+
+def scores_of(system: type[System], reads: Reads) -> dict[str, Score]:
+    """Metric -> score, of those that fit what the system shows and reads, whatever else they need; then its own."""
+    domains = reads.domains
+    fitting = {
+        metric: score
+        for metric, score in SCORES.items()
+        if score.of in (*system.shows, *domains)
+        and score.against in ("", *domains)
+        and (len(domains) > 1 or not score.needs_truth)
+    }
+    return fitting | {score.metric: score for score in system.judges}
+
+
+def lacking(score: Score, system: type[System], given: Given) -> str:
+    """What a score of the system lacks, to be read after its name ("needs ..."); empty where it can be computed."""
+    for domain, count in given.counts.items():
+        if count is not None and count < score.least:
+            least = f"at least {score.least} " if score.least > 1 else ""
+            return (
+                f"needs {least}validation pictures, and {given.data} has {count or 'none'} of domain {domain}; "
+                "make or index it again with a larger --validation"
+            )
+    if score.needs_truth and not given.truth:
+        return f"needs the true counterpart of each validation picture, and {given.data} has none"
+    if score.varied and not given.varied:
+        return f"needs a system whose translations of one picture differ, and those of {system.name} do not"
+    if score.varied and given.draws < 2:
+        return f"compares draws, and evaluation.draws is {given.draws}; nearest: 2"
+    if score.needs_task and given.task != JUDGED:
+        which = f" of domain {JUDGED}, not {given.task}" if given.task else ""
+        return f"needs a task network{which}: {TRAIN_ONE}"
+    if score.needs_labels and score.against not in given.labelled:
+        return f"needs classes of the validation pictures of domain {score.against}, and {given.data} has none"
+    return _misfit(score, given.channels)
+
+
+def available(system: type[System], given: Given) -> list[Score]:
+    """The scores that an evaluation of the system has."""
+    scores = scores_of(system, given.reads).values()
+    return [score for score in scores if not lacking(score, system, given)]
+
+
+def _misfit(score: Score, channels: Mapping[str, int]) -> str:
+    """A domain's own pictures can be shown to a network for b only where they have as many channels."""
+    mine, wanted = channels.get(score.of), channels.get(JUDGED)
+    if score.needs_task and mine and wanted and mine != wanted:
+        return (
+            f"shows pictures of domain {score.of} to a network for {JUDGED}, and they have {mine} and {wanted} channels"
+        )
+    return ""
