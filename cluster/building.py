@@ -11,6 +11,7 @@ import torch
 from cluster.data import Batches
 from cluster.report import Place
 from cluster.run import Run
+from cluster.task import begin_with_task
 from trainers import randomness
 from trainers.engine import Engine, Options
 from trainers.settings import Balance, effective
@@ -29,10 +30,11 @@ def build_system(run: Run, shapes: Shapes) -> System:
 
 
 def build_engine(run: Run, shapes: Shapes, stream: Batches, place: Place) -> Engine:
-    """The engine at step 0."""
+    """The engine at step 0. Raises DataError where the run's task network cannot be read."""
     tree = Tree(run.data.replicas, place.rank, place.workers, run.exact)
-    device = torch.device(place.device)
-    return Engine(build_system(run, shapes), stream.read, shapes, tree, engine_options(run), device)
+    system = build_system(run, shapes)
+    begin_with_task(system, run)
+    return Engine(system, stream.read, shapes, tree, engine_options(run), torch.device(place.device))
 
 
 def engine_options(run: Run) -> Options:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from cluster.run import Data, Run
 from data_shards.augment import Augment
@@ -19,8 +21,11 @@ from data_shards.cache.shards import ShardCache, default_cache_folder
 from data_shards.errors import DataError
 from data_shards.manifest import Manifest
 from data_shards.shelf import Shards
+from data_shards.split import TRAIN
 from data_shards.stream import Stream, open_in_place
 from data_shards.validation import Validation
+from trainers.replica import classes, to_images
+from trainers.settings import Reads
 from trainers.system import Shapes
 from trainers.systems.catalog import SYSTEMS
 from trainers.tree import Tree
@@ -29,6 +34,9 @@ if TYPE_CHECKING:
     from data_shards.plain.data import PlainData
     from data_shards.plain.stream import PlainStream
     from data_shards.plain.validation import PlainValidation
+
+
+MEASURED_SAMPLES = 900  # of a domain: as many as DistanceGAN's published code measures
 
 
 class Batches(Protocol):
@@ -65,7 +73,41 @@ class Samples:
 
     def image(self, domain: str, index: int) -> np.ndarray:
         """uint8 [H,W,C]."""
-        return self.validation.read(domain, self.validation.keys(domain)[index])
+        return self.validation.read(domain, self._keys(domain)[index])
+
+    def label(self, domain: str, index: int) -> int:
+        """Its class, a number from 0; -1 where it has none."""
+        return self.validation.label(domain, self._keys(domain)[index])
+
+    def truths(self, index: int) -> list[int]:
+        """The numbers of all pictures of b whose picture of a is stored as that of `index` is, in one order for all of those."""
+        return [self._numbers[key] for key in self.validation.twins("a", self.validation.keys("a")[index])]
+
+    def _keys(self, domain: str) -> list[str]:
+        return list(self._numbers) if self.truth else self.validation.keys(domain)
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        """With truth: key -> number, of the chosen pictures and then of further truths."""
+        chosen = self.validation.keys("a")
+        keys = [*chosen, *(key for one in chosen for key in self.validation.twins("a", one))]
+        return {key: number for number, key in enumerate(dict.fromkeys(keys))}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Training pictures as a system measures them before its first step."""
+
+    pictures: Validation
+
+    def count(self, domain: str) -> int:
+        """How many there are."""
+        return len(self.pictures.keys(domain))
+
+    def image(self, domain: str, index: int) -> Tensor:
+        """`[C,H,W]` in [-1, 1]."""
+        pixels = self.pictures.read(domain, self.pictures.keys(domain)[index])
+        return to_images(pixels[None].copy(), torch.device("cpu"), torch.contiguous_format)[0]
 
 
 @dataclass(frozen=True)
@@ -90,7 +132,7 @@ class Indexed:
         data = self.run.data
         return Stream(
             self.manifest,
-            sources=SYSTEMS[self.run.system].reads.sources,
+            sources=reads_of(self.run).sources,
             image=data.image,
             batch=data.batch,
             replicas=data.replicas,
@@ -101,13 +143,19 @@ class Indexed:
             balance=data.balance,
             bad_samples=data.bad_samples,
             shards=lambda manifest, next_use: open_shards(data, manifest, next_use),
+            labelled={domain: classes(domain) for domain in reads_of(self.run).labelled},
             memory_bytes=data.memory_bytes,
         )
 
     def samples(self, limit: int) -> Samples:
         """At most `limit` validation pictures of a domain."""
-        domains = SYSTEMS[self.run.system].reads.domains
+        domains = reads_of(self.run).domains
         return Samples(Validation(self.manifest, domains=domains, image=self.run.data.image, limit=limit))
+
+    def measured(self) -> Measured:
+        """At most `MEASURED_SAMPLES` training pictures of a domain."""
+        domains, image = reads_of(self.run).domains, self.run.data.image
+        return Measured(Validation(self.manifest, domains=domains, image=image, limit=MEASURED_SAMPLES, split=TRAIN))
 
 
 @dataclass(frozen=True)
@@ -123,7 +171,7 @@ class Plain:
         """By domain."""
         from data_shards.plain.look import look
 
-        reads = SYSTEMS[self.run.system].reads
+        reads = reads_of(self.run)
         return {
             domain: shape[0] for domain, shape in look(self.data, reads.domains, paired=reads.paired).shapes.items()
         }
@@ -140,7 +188,7 @@ class Plain:
         data = self.run.data
         return PlainStream(
             self.data,
-            sources=SYSTEMS[self.run.system].reads.sources,
+            sources=reads_of(self.run).sources,
             channels=self.channels,
             image=data.image,
             batch=data.batch,
@@ -151,11 +199,15 @@ class Plain:
             bad_samples=data.bad_samples,
         )
 
+    def measured(self) -> Measured:
+        """Refused when the sweep was planned: what such shards hold is known only when it has been read."""
+        raise DataError(f"{self.data.uri}: {self.run.system} measures its training data, so it needs a manifest")
+
     def samples(self, limit: int) -> Samples:
         """The first validation pictures, at most `limit` of a domain."""
         from data_shards.plain.validation import PlainValidation
 
-        reads, data = SYSTEMS[self.run.system].reads, self.run.data
+        reads, data = reads_of(self.run), self.run.data
         return Samples(
             PlainValidation(
                 self.data,
@@ -167,6 +219,12 @@ class Plain:
                 bad_samples=data.bad_samples,
             )
         )
+
+
+def reads_of(run: Run) -> Reads:
+    """What the run draws from."""
+    system = SYSTEMS[run.system]
+    return system.reading(system.Hyper(**run.hyper))
 
 
 def open_data(run: Run) -> Indexed | Plain:

@@ -11,6 +11,7 @@ import torch
 from cluster.building import build_system, engine_options
 from cluster.run import Run
 from trainers.engine import Engine
+from trainers.replica import classes
 from trainers.state import named_state
 from trainers.system import Shapes
 from trainers.tree import Tree
@@ -30,18 +31,23 @@ class Estimate:
 def measure(run: Run, shapes: Shapes) -> Estimate:
     """Take a few steps of `run` on this machine's CPU with `run.threads` threads; reads and writes nothing."""
     each = run.data.batch // run.data.replicas
-    domains = {name: np.zeros((each, height, width, c), np.uint8) for name, (c, height, width) in shapes.items()}
+    system = build_system(run, shapes)
+    batch: dict[str, np.ndarray] = {
+        name: np.zeros((each, height, width, c), np.uint8) for name, (c, height, width) in shapes.items()
+    }
+    batch |= {classes(name): np.zeros(each, np.int64) for name in system.reads.labelled}
     threads = torch.get_num_threads()
     torch.set_num_threads(run.threads)
     try:
         engine = Engine(
-            build_system(run, shapes),
-            lambda source, draw, replica: domains,
+            system,
+            lambda source, draw, replica: batch,
             shapes,
             Tree(run.data.replicas),
             engine_options(run),
             torch.device("cpu"),
         )
+        engine.measured = {name: torch.ones(shape) for name, shape in system.measures.items()}
         seconds = [_timed(engine) for _ in range(STEPS)]
     finally:
         torch.set_num_threads(threads)

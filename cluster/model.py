@@ -10,24 +10,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load, save
+from safetensors.torch import save
 
 from cluster.building import build_system
 from cluster.checkpoints.folder import Checkpoints
 from cluster.layout import SweepPaths
+from cluster.model_file import CARD, FORMAT, WEIGHTS, NoModel, read_model
 from cluster.run import Run
 from data_shards.store import Store
 from trainers import randomness
 from trainers.evaluation import to_pixels
 from trainers.replica import to_images
 from trainers.system import Shapes, System
-
-FORMAT = 1
-WEIGHTS, CARD = "model.safetensors", "model.json"
-
-
-class NoModel(ValueError):
-    """There is no model to translate with yet."""
 
 
 @dataclass(frozen=True)
@@ -83,20 +77,8 @@ def export_best(store: Store, sweep: str, trial: int) -> None:
 
 def load_best(store: Store, sweep: str) -> Model:
     """The sweep's best model. Raises NoModel where none was stored yet."""
-    best = SweepPaths(sweep).best
-    if not store.exists(f"{best}/{CARD}"):
-        raise NoModel("this sweep has no model yet: it is stored when the sweep ends")
-    payload = store.read(f"{best}/{WEIGHTS}")
-    try:
-        card = json.loads(store.read(f"{best}/{CARD}"))
-        newer, intact = card["format"] > FORMAT, card["sha256"] == hashlib.sha256(payload).hexdigest()
-    except (KeyError, TypeError, ValueError) as error:
-        raise NoModel(f"{best}/{CARD} is damaged; delete {best} and submit again to store the model anew") from error
-    if newer:
-        raise NoModel(f"the model's format {card['format']} is newer than {FORMAT}: upgrade i2i-cluster")
-    if not intact:
-        raise NoModel(f"{best}/{WEIGHTS} is damaged; delete {best} and submit again to store the model anew")
+    card, weights = read_model(store, f"{SweepPaths(sweep).best}/")
     shapes = {domain: tuple(shape) for domain, shape in card["shapes"].items()}
     system = build_system(Run.from_json(card["run"]), shapes)
-    system.load_state_dict(load(payload))
+    system.load_state_dict(weights)
     return Model(system, shapes, card)

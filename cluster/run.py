@@ -19,6 +19,7 @@ class Data:
     source that may be unreadable. memory_bytes: for decoded images in each worker. cache_folder, cache_bytes: where a
     node keeps shards of a remote store, and how much of them. mode: "indexed", or "stream" for shards without a
     manifest: then `manifest` is the hash of their listing, and `domains` says which pictures are of which domain.
+    classes: the names of the samples' classes, where the run reads them.
     """
 
     uri: str
@@ -36,6 +37,7 @@ class Data:
     cache_bytes: int = 0
     mode: str = "indexed"
     domains: Mapping[str, str] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,14 @@ class Every:
     report: int
     evaluate: int
     checkpoint: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation looks at: `samples` validation pictures of a domain, `draws` translations of each that vary."""
+
+    samples: int = 128
+    draws: int = 8
 
 
 @dataclass(frozen=True)
@@ -58,11 +68,27 @@ class Keep:
 
 
 @dataclass(frozen=True)
+class Task:
+    """A trained task network: the address of its folder, the sha256 of its weights (checked when they are read), its kind
+    (the system that trained it), the domain whose pictures it knows, their channels, its classes and its width.
+    """
+
+    uri: str
+    sha256: str
+    kind: str
+    domain: str
+    channels: int
+    classes: int
+    width: int
+
+
+@dataclass(frozen=True)
 class Run:
     """One training. `weights` holds every term of the system by its canonical name; `hyper` and `balance` are complete too.
 
     workers, least_workers: it runs on at most and at least so many. stall: seconds that a step may take before its worker
-    is given up. cpu_capability: the instruction set of its arithmetic, "auto" for what torch finds.
+    is given up. cpu_capability: the instruction set of its arithmetic, "auto" for what torch finds. task: what judges its
+    pictures, or one of its losses asks.
     """
 
     sweep: str
@@ -87,6 +113,8 @@ class Run:
     keep: Keep = field(default_factory=Keep)
     stall: float = 600.0
     cpu_capability: str = "auto"
+    task: Task | None = None
+    evaluation: Evaluation = field(default_factory=Evaluation)
 
     def to_json(self) -> dict[str, Any]:
         """The run as JSON-able values; `from_json` gives it back."""
@@ -96,8 +124,13 @@ class Run:
     def from_json(values: Mapping[str, Any]) -> Run:
         """Rebuild a run from `to_json`."""
         fields = dict(values)
-        fields["data"] = Data(**fields["data"])
+        data = fields["data"]
+        fields["data"] = Data(**{**data, "classes": tuple(data.get("classes", ()))})
         fields["every"] = Every(**fields["every"])
         if "keep" in fields:  # checkpoints made before it was a choice do not have it
             fields["keep"] = Keep(**fields["keep"])
+        if "evaluation" in fields:  # the same
+            fields["evaluation"] = Evaluation(**fields["evaluation"])
+        if fields.get("task") is not None:
+            fields["task"] = Task(**fields["task"])
         return Run(**fields)

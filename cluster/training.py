@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
+from typing import cast
 
 from cluster.building import build_engine, process_settings
 from cluster.checkpoints.folder import Checkpoints
@@ -20,14 +21,16 @@ from cluster.meter import Meter
 from cluster.report import WAITING, Place, Report, Tell
 from cluster.run import Run
 from cluster.saving import Saver
+from cluster.task import load_task
 from data_shards.store import open_store
 from trainers.engine import RETREAT_FACTOR, Engine
 from trainers.errors import NonFiniteError
-from trainers.evaluation import evaluate
+from trainers.evaluation import How, evaluate
 from trainers.grid import draw_grid
+from trainers.judges import TaskNetwork
 from trainers.ledger import VOTES
+from trainers.scores import JUDGED
 
-EVALUATED_SAMPLES = 128  # validation pictures a domain, the same ones in every evaluation
 MOST_RETREATS = 5
 Asked = Callable[[], str | None]  # why the run should save and end: one of VOTES
 Beat = Callable[[int, str], None]  # told the step and what is being done, all along
@@ -84,7 +87,8 @@ class _Training:
         self.paths = SweepPaths(run.sweep)
         checkpoints = Checkpoints(open_store(run.storage), self.paths.checkpoints(run.trial), place.attempt, run.keep)
         self.saver = Saver(run, place, engine, stream, checkpoints)
-        self.samples = data.samples(EVALUATED_SAMPLES)
+        self.samples, self.measured = data.samples(run.evaluation.samples), data.measured
+        self.how = How(run.evaluation.draws, _load_judge(run, engine))
         self.license = data.license  # pictures made from the data carry its attribution
         self.evaluation: dict[str, float] = {}
         self.meter = Meter(engine, run.data.batch)
@@ -110,6 +114,9 @@ class _Training:
             self.engine.retreats = retreat.retreats
             self.saver.notices.append(retreat.notice)
         if found is None:
+            if self.engine.system.measures:
+                self._beat(0, "measuring the training data")
+                self.engine.measure(self.measured())
             return True
         self.meter = Meter(self.engine, self.run.data.batch, float(found.about["train_seconds"]))
         self.evaluation = dict(found.about["evaluation"])
@@ -193,10 +200,20 @@ class _Training:
         started = time.monotonic()
         t = self.engine.t
         self._beat(t, "evaluating")
-        self.evaluation, stages = evaluate(self.engine, self.samples)
+        self.evaluation, stages = evaluate(self.engine, self.samples, self.how)
         if self.place.rank == 0:
             title = f"{self.run.system}, trial {self.run.trial}, step {t}"
             self.saver.add_picture(self.paths.grid(self.run.trial, t), draw_grid(stages, title, self.license))
         spent = time.monotonic() - started
         self.meter.leave_out(spent)
         return {**self.evaluation, "time/evaluate_seconds": spent}
+
+
+def _load_judge(run: Run, engine: Engine) -> TaskNetwork | None:
+    """The run's task network on the engine's device, where it can judge what is made."""
+    domains = engine.system.reads.domains
+    if run.task is None or (run.task.domain if run.task.domain in domains else domains[0]) != JUDGED:
+        return None
+    network = load_task(run)
+    assert network is not None
+    return cast(TaskNetwork, network.to(engine.device))

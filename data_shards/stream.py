@@ -25,7 +25,7 @@ from data_shards.shelf import FolderShards, Session, Shards, Shelf
 from data_shards.source import Source, make_source
 from data_shards.store import local_folder
 
-Batch = dict[str, NDArray[np.uint8]]
+Batch = dict[str, NDArray[Any]]
 OpenShards = Callable[[Manifest, Callable[[str], float]], Shards]
 _Place = tuple[str, int, int]  # (source, draw, replica)
 
@@ -38,8 +38,10 @@ class Stream:
     augment: None shows whole pictures. hosted: the replicas that this process will read: prefetching is for them
     alone. limit: domain -> most samples to train on. balance: whether classes come equally often. bad_samples: the
     share of a source that may be unreadable. shards: opens the shards, given the manifest and when a shard is wanted
-    next; those of a local folder are read in place without. threads: decoders beside the caller. prefetch: draws to
-    keep ready per source and hosted replica; 0 computes on call. memory_bytes: memory for decoded pictures.
+    next; those of a local folder are read in place without. labelled: domain -> the name under which its samples'
+    classes, [batch / replicas] int64 places in the manifest's list of classes, stand in a batch. threads: decoders
+    beside the caller. prefetch: draws to keep ready per source and hosted replica; 0 computes on call. memory_bytes:
+    memory for decoded pictures.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Stream:
         balance: bool = False,
         bad_samples: float = 0.001,
         shards: OpenShards | None = None,
+        labelled: Mapping[str, str] | None = None,
         threads: int = 1,
         prefetch: int = 2,
         memory_bytes: int = MEMORY_BYTES,
@@ -71,6 +74,7 @@ class Stream:
         self._image, self._share, self._seed, self._augment = image, batch // replicas, seed, augment
         self._loaded = augment.load(image) if augment else image  # the side that pictures are decoded to
         self._reader = Reader(manifest, self._loaded, memory_bytes)
+        self._labelled = dict(labelled or {})
         self._quarantine = Quarantine({name: source.size for name, source in self._sources.items()}, bad_samples)
         self._numbers = {name: number for number, name in enumerate(manifest.shard_names)}
         self._at = dict.fromkeys(self._sources, 0)  # the draw each source was last read at
@@ -85,7 +89,7 @@ class Stream:
         return self._sources[source].order.size
 
     def read(self, source: str, draw: int, replica: int) -> Batch:
-        """domain -> [batch / replicas, image, image, C] uint8, fresh memory that is the caller's to keep.
+        """domain -> [batch / replicas, image, image, C] uint8, and classes where asked for; fresh memory, the caller's to keep.
 
         A sample that cannot be read is set aside and another one takes its place. Raises TooManyBadSamples, DataError
         (a shard is not what the manifest says) and Unreachable.
@@ -163,23 +167,26 @@ class Stream:
                 shown = self._pictures(source, sample, session, room or target)
                 if shown is None:
                     others = source.order.substitutes(draw, replica, slot)
-                    shown = self._first_good(source, others, session, room or target)
+                    samples[slot], shown = self._first_good(source, others, session, room or target)
                 for domain, picture in shown.items():
                     if views:
                         views[slot].show(picture, target[domain])
                     elif picture is not target[domain]:
                         target[domain][...] = picture
+        for domain, name in self._labelled.items():
+            if domain in source.rows:
+                batch[name] = self._manifest.class_codes[source.rows[domain][samples]].astype(np.int64)
         return batch
 
     def _memory(self, domain: str, count: int, side: int) -> NDArray[np.uint8]:
         return np.empty((count, side, side, self._manifest.domains[domain].channels), np.uint8)
 
-    def _first_good(self, source: Source, samples: Iterator[int], session: Session, room: Batch) -> Batch:
-        """The pictures of the first of these samples that can be read."""
+    def _first_good(self, source: Source, samples: Iterator[int], session: Session, room: Batch) -> tuple[int, Batch]:
+        """The first of these samples that can be read, and its pictures."""
         for sample in samples:
             pictures = self._pictures(source, sample, session, room)
             if pictures is not None:
-                return pictures
+                return sample, pictures
         raise TooManyBadSamples(f"not one of the {source.size:,} samples of source {source.name} can be read")
 
     def _pictures(self, source: Source, sample: int, session: Session, room: Batch) -> Batch | None:

@@ -1,4 +1,4 @@
-"""The fixed pictures that every evaluation looks at."""
+"""The fixed pictures that every evaluation looks at, and those that a system measures before its first step."""
 
 import hashlib
 from collections import Counter
@@ -14,6 +14,7 @@ from data_shards.quarantine import Unreadable
 from data_shards.reader import Reader
 from data_shards.split import VALIDATION
 
+MOST_TWINS = 64  # OpenMoji has up to 52 colour pictures of one line drawing
 _REQUESTS = 16  # at a time: from a remote store these are ranged reads of a few kilobytes, all waiting for the network
 
 
@@ -21,13 +22,16 @@ class Validation:
     """Validation pictures, whole and unaugmented.
 
     domains: which to read. image: side in pixels. limit: at most so many keys per domain, the same ones on every call
-    and in every sweep over this data set: a class each where it lasts, else by the keys' hash.
+    and in every sweep over this data set: a class each where it lasts, else by the keys' hash. split: other pictures than
+    the validation's.
     """
 
-    def __init__(self, manifest: Manifest, *, domains: Sequence[str], image: int, limit: int) -> None:
-        self._manifest = manifest
+    def __init__(
+        self, manifest: Manifest, *, domains: Sequence[str], image: int, limit: int, split: str = VALIDATION
+    ) -> None:
+        self._manifest, self._split = manifest, split
         self._reader = Reader(manifest, image)
-        rows = {domain: manifest.select(domain, VALIDATION) for domain in domains}
+        rows = {domain: manifest.select(domain, split) for domain in domains}
         keys = {domain: manifest.keys_of(listed) for domain, listed in rows.items()}
         self.truth: bool = (
             len(keys) > 1 and len({tuple(listed) for listed in keys.values()}) == 1 and all(keys.values())
@@ -39,13 +43,47 @@ class Validation:
             chosen = _varied(keys[domain], classes)[:limit]
             places = dict(zip(keys[domain], listed.tolist(), strict=True))
             self._rows[domain] = {key: places[key] for key in chosen}
+        self._chosen = {domain: list(chosen) for domain, chosen in self._rows.items()}
+        self._twins: dict[str, dict[str, list[str]]] = {}
         self._fetched = not manifest.store.remote
 
     def keys(self, domain: str) -> list[str]:
         """The chosen keys, in a fixed order; with `truth`, the same list for every domain."""
-        if domain not in self._rows:
-            raise DataError(f"unknown validation domain {domain!r}{has(domain, self._rows)}")
-        return list(self._rows[domain])
+        if domain not in self._chosen:
+            raise DataError(f"unknown validation domain {domain!r}{has(domain, self._chosen)}")
+        return list(self._chosen[domain])
+
+    def twins(self, domain: str, key: str) -> list[str]:
+        """The keys of the pictures of a domain that are stored as that of `key` is, which is among them: at most MOST_TWINS,
+        the chosen ones first. With `truth`; they can be read in every domain, whether chosen or not.
+
+        Length and CRC32C decide: no picture is read, and two files that merely look alike are not noticed.
+        """
+        if domain not in self._twins:
+            self._twins[domain] = self._find_twins(domain)
+        return self._twins[domain][key]
+
+    def _find_twins(self, domain: str) -> dict[str, list[str]]:
+        """Chosen key -> its twins; from then on they can be read."""
+        manifest, chosen = self._manifest, self._chosen[domain]
+        rows = {other: manifest.select(other, self._split) for other in self._rows}
+        stored = manifest.sizes.astype(np.int64) << 32 | manifest.crcs.astype(np.int64)
+        alike = np.isin(stored[rows[domain]], stored[[self._rows[domain][key] for key in chosen]])
+        # With truth all domains have the same keys in the same order.
+        found = {
+            key: int(row) for key, row in zip(manifest.keys_of(rows[domain][alike]), rows[domain][alike], strict=True)
+        }
+        groups: dict[int, list[str]] = {}
+        for key in [*chosen, *sorted(found.keys() - set(chosen), key=_hash)]:
+            groups.setdefault(int(stored[found[key]]), []).append(key)
+        for other, listed in rows.items():
+            self._rows[other] |= dict(zip(found, listed[alike].tolist(), strict=True))
+        self._fetched = not manifest.store.remote
+        return {key: groups[int(stored[found[key]])][:MOST_TWINS] for key in chosen}
+
+    def label(self, domain: str, key: str) -> int:
+        """The picture's class, a place in the manifest's list of them; -1 where it has none."""
+        return int(self._manifest.class_codes[self._rows[domain][key]])
 
     def read(self, domain: str, key: str) -> NDArray[np.uint8]:
         """[image, image, C] uint8, read-only. RuntimeError where it cannot be read: no score is made up of the rest."""

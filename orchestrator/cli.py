@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator import checkpoints_cli, shards_cli
+from orchestrator import checkpoints_cli, shards_cli, task_cli
 from orchestrator.options import Output, OutputOption, StorageOption, SweepName
 from orchestrator.storage import DEFAULT_STORAGE, shown
 
@@ -30,6 +30,7 @@ app = typer.Typer(
 )
 app.add_typer(shards_cli.app, name="shards")
 app.add_typer(checkpoints_cli.app, name="checkpoints")
+app.add_typer(task_cli.app, name="task")
 
 
 SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.YAML", help="The sweep file.")]
@@ -85,13 +86,21 @@ def plan(
 def systems(
     name: Annotated[str | None, typer.Argument(metavar="[SYSTEM]", help="Show one system in full.")] = None,
     output: OutputOption = Output.table,
+    markdown: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write a page for each system, or the one, into this folder: docs/systems."),
+    ] = None,
 ) -> None:
-    """List the systems, or the losses and settings of one."""
+    """List the systems, or the objective, losses, presets and settings of one."""
     from orchestrator.systems_view import describe_systems, find_system, print_system, print_systems
     from orchestrator.tables import console, print_json
 
     shown = None if name is None else find_system(name)
-    if output is Output.json:
+    if markdown is not None:
+        from orchestrator.systems_pages import write_pages
+
+        write_pages(markdown, [name] if name else None)
+    elif output is Output.json:
         print_json(describe_systems() if shown is None else shown)
     elif shown is None:
         print_systems(console())

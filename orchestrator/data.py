@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from data_shards.errors import DataError, Unreachable
 from data_shards.manifest import Manifest
 from data_shards.source import training_rows, within_limit
-from data_shards.split import VALIDATION
+from data_shards.split import TRAIN, VALIDATION
 from orchestrator.errors import Refusal, show
 from orchestrator.quantities import size_text
 from trainers.errors import SettingError
+from trainers.settings import Reads
 from trainers.system import System
 
 Shapes = dict[str, tuple[int, int, int]]
@@ -28,7 +29,8 @@ class DataFacts:
     `sha256`: of the manifest, or of the listing of the shards. `stored`: domain -> (channels, height, width) as kept in
     the shards. `train`: source -> samples, where a pair is one sample. `validation`: domain -> pictures. `truth`: every
     validation picture has its counterpart. `largest_cached`: bytes of the largest shard that goes through the node's
-    cache; 0 where shards are read in place. `notes`: what the user should know, a line each.
+    cache; 0 where shards are read in place. `classes`: the names of the samples' classes.
+    `labelled`: the domains where some validation pictures have one. `notes`: what the user should know, a line each.
     """
 
     uri: str
@@ -39,6 +41,8 @@ class DataFacts:
     validation: Mapping[str, int | None]
     truth: bool
     largest_cached: int = 0
+    classes: tuple[str, ...] = ()
+    labelled: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
 
     def shapes(self, image: int) -> Shapes:
@@ -46,10 +50,12 @@ class DataFacts:
         return {domain: (channels, image, image) for domain, (channels, _, _) in self.stored.items()}
 
 
-def read_data(uri: str, system: type[System], limit: Mapping[str, int], *, balanced: bool = False) -> DataFacts:
+def read_data(
+    uri: str, system: type[System], limit: Mapping[str, int], *, reads: Reads | None = None, balanced: bool = False
+) -> DataFacts:
     """The facts about the data at `uri` for `system`, with at most `limit` training pictures of a domain.
 
-    balanced: classes are to come equally often.
+    reads: what the system reads under its settings, where that is not the usual. balanced: classes are to come equally often.
 
     Raises:
         Refusal: nothing is there, a domain is missing, or there is nothing to train on.
@@ -63,7 +69,7 @@ def read_data(uri: str, system: type[System], limit: Mapping[str, int], *, balan
         raise
     except OSError as error:
         raise Refusal(f"{uri} cannot be read: {(error.strerror or '').lower()}", path="data.uri", value=uri) from error
-    reads = system.reads
+    reads = reads or system.reads
     missing = [domain for domain in reads.domains if domain not in manifest.domains]
     if missing:
         problem = f"{system.name} reads domain {' and '.join(missing)}, which {manifest.name} does not have"
@@ -74,6 +80,7 @@ def read_data(uri: str, system: type[System], limit: Mapping[str, int], *, balan
             raise Refusal(problem, path=f"data.limit.{domain}", value=domain, has=reads.domains)
     if reads.paired:
         _check_pairs(manifest, reads.domains, system.name)
+    _check_labels(manifest, system, reads)
     train = {
         name: within_limit(len(manifest.join(domains)[domains[0]]), domains, limit)
         for name, domains in reads.sources.items()
@@ -95,13 +102,15 @@ def read_data(uri: str, system: type[System], limit: Mapping[str, int], *, balan
         largest_cached=max((shard.bytes for shard in manifest.shards.values()), default=0)
         if manifest.store.remote
         else 0,
+        classes=tuple(manifest.class_names),
+        labelled=frozenset(d for d in domains if (manifest.class_codes[manifest.select(d, VALIDATION)] >= 0).any()),
         notes=tuple(_not_balanced(manifest, reads.sources, limit)) if balanced else (),
     )
 
 
-def check_counts(data: DataFacts, system: type[System], limit: Mapping[str, int], batch: int) -> None:
+def check_counts(data: DataFacts, reads: Reads, limit: Mapping[str, int], batch: int) -> None:
     """Refusal where a source has fewer samples than a batch and nobody asked for so few."""
-    for source, domains in system.reads.sources.items():
+    for source, domains in reads.sources.items():
         count = data.train[source]
         if count is not None and count < batch and not any(domain in limit for domain in domains):
             problem = f"a batch of {batch} is more than the {count} training samples of {source} in {data.name}"
@@ -143,6 +152,21 @@ def _check_shards(manifest: Manifest) -> None:
                 f"{manifest.store.uri}: {name} has {there[name].size:,} bytes, its manifest says {shard.bytes:,}: "
                 "is it the manifest of another data set? `i2i-cluster shards verify` tells more"
             )
+
+
+def _check_labels(manifest: Manifest, system: type[System], reads: Reads) -> None:
+    """Refusal where a domain whose classes the system reads has a picture without one: a training picture, or one that the
+    system itself judges."""
+    splits = {TRAIN: "training", **({VALIDATION: "validation"} if system.judges else {})}
+    for domain in reads.labelled:
+        for split, word in splits.items():
+            codes = manifest.class_codes[manifest.select(domain, split)]
+            if without := int((codes < 0).sum()):
+                problem = (
+                    f"{system.name} reads the classes of domain {domain}, and {without} of its {len(codes)} {word} pictures "
+                    f"in {manifest.name} have none; make the data set again with a class for each"
+                )
+                raise Refusal(problem, path="data.uri", value=manifest.uri)
 
 
 def _check_pairs(manifest: Manifest, domains: tuple[str, ...], system: str) -> None:

@@ -6,7 +6,6 @@ one.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import types
 import typing
@@ -15,6 +14,7 @@ from typing import Any
 
 from orchestrator.errors import Refusal, nearest, show
 from orchestrator.quantities import LARGEST_COUNT
+from trainers.settings import fields_of
 
 JSON_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", types.NoneType: "null"}
 WORDS = {
@@ -29,7 +29,7 @@ WORDS = {
 def field_types(declared: type[Any]) -> dict[str, tuple[type[Any], ...]]:
     """Field name -> the types it may hold (`float | None` gives both)."""
     hints = typing.get_type_hints(declared)
-    names = [field.name for field in dataclasses.fields(declared)]
+    names = [field.name for field in fields_of(declared)]
     return {name: typing.get_args(hints[name]) or (hints[name],) for name in names}
 
 
@@ -49,7 +49,7 @@ def check_fields(declared: type[Any], values: Mapping[str, object], prefix: str,
 
 def field_problem(declared: type[Any], name: str, value: object, owner: str = "") -> Refusal | None:
     """What is wrong with `value` for the field `name`, without a path; None if nothing is."""
-    fields = {field.name: field for field in dataclasses.fields(declared)}
+    fields = {field.name: field for field in fields_of(declared)}
     if name not in fields:
         near = nearest(name, fields)
         of = f" for {owner}" if owner else ""
@@ -80,11 +80,16 @@ def coerce_field(declared: type[Any], name: str, value: Any) -> Any:
     return float(value) if is_whole and float in allowed and int not in allowed else value
 
 
+def is_fixed(declared: type[Any], name: str) -> bool:
+    """Whether the field `name` is the same in all trials of a sweep."""
+    return any(field.name == name and field.metadata.get("fixed") for field in fields_of(declared))
+
+
 def fields_schema(declared: type[Any]) -> dict[str, Any]:
     """The JSON Schema of a mapping with the fields of `declared`."""
     kinds = field_types(declared)
     properties = {}
-    for field in dataclasses.fields(declared):
+    for field in fields_of(declared):
         names = [JSON_TYPES[kind] for kind in kinds[field.name]]
         extra = {
             "enum": field.metadata.get("choices"),

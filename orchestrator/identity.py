@@ -1,4 +1,5 @@
-"""A sweep's identity: what the user wrote, as read (`20k` is 20000), and the hash of the data's manifest.
+"""A sweep's identity: what the user wrote, as read (`20k` is 20000), and the hashes of the data's manifest and of the task
+network.
 
 The same sweep always finds its old results, and a changed one never mixes with them. Defaults that were not
 written do not enter: writing a default down makes another sweep.
@@ -21,13 +22,16 @@ FREE = ("name", "cluster", "storage", "budget", "trials", "data.cache", "every.r
 BOUND = ("resources.threads", "resources.cpu_capability")
 
 
-def identity_of(sweep: Sweep, manifest: str) -> dict[str, Any]:
-    """Dotted key -> value for every key that was written and that acts on a result; `manifest`: the data's hash."""
+def identity_of(sweep: Sweep, manifest: str, task: str = "") -> dict[str, Any]:
+    """Dotted key -> value for every key that was written and that acts on a result.
+
+    manifest, task: the hashes of the data and of the task network's weights, which count in place of their addresses.
+    """
     written = sweep.model_dump(exclude_unset=True, exclude={"search"})
     written["search"] = {key: spell_axis(axis) for key, axis in sweep.search.items()}
     flat = _flat(written, "")
     bound = {key: value for key, value in flat.items() if _is_under(key, BOUND) or not _is_under(key, FREE)}
-    return {**bound, "data.uri": f"manifest {manifest}"}
+    return {**bound, "data.uri": f"manifest {manifest}", **({"task": f"model {task}"} if task else {})}
 
 
 def sweep_id(identity: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from data_shards.manifest_file import FILE
 from orchestrator.data import DataFacts
 from orchestrator.errors import Refusal
 from orchestrator.sweep_data import DataPart
+from trainers.settings import Reads
 from trainers.system import System
 
 NOT_EXACT = (
@@ -43,8 +44,8 @@ def check_mode(data: DataPart) -> list[Refusal]:
     return found
 
 
-def read_plain(data: DataPart, system: type[System]) -> DataFacts:
-    """The facts about the shards at `data.uri` for `system`.
+def read_plain(data: DataPart, system: type[System], reads: Reads | None = None) -> DataFacts:
+    """The facts about the shards at `data.uri` for `system`; reads: what it reads under its settings.
 
     Raises:
         Refusal: there are no shards, or no pictures that `system` could read.
@@ -52,7 +53,12 @@ def read_plain(data: DataPart, system: type[System]) -> DataFacts:
     from data_shards.plain.data import PlainData  # brings webdataset
     from data_shards.plain.look import held_back, look
 
-    reads = system.reads
+    reads = reads or system.reads
+    if reads.labelled:
+        problem = (
+            f"{system.name} reads the classes of domain {' and '.join(reads.labelled)}, which only a manifest knows"
+        )
+        raise Refusal(f"{problem}; nearest: indexed", path="data.mode", value=data.mode)
     try:
         plain = PlainData(data.uri, data.domains)
         stored = look(plain, reads.domains, paired=reads.paired).shapes

@@ -11,18 +11,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.run import Data, Every, Keep, Run
+from cluster.run import Data, Evaluation, Every, Keep, Run
 from data_shards.address import join
 from orchestrator.data import DataFacts, check_cache, check_counts, check_shapes, read_data
 from orchestrator.errors import Refusal, nearest, refuse, show
 from orchestrator.identity import identity_of, sweep_id
 from orchestrator.objective import Objective, find_objective
 from orchestrator.plain_data import check_mode, read_plain
-from orchestrator.settings import Setting, Settings, canonical_axes, check_settings, preset
+from orchestrator.settings import Setting, Settings, canonical_axes, check_classes, check_settings, preset
 from orchestrator.sizes import Auto, Machine, Sizes, find_sizes, this_machine
 from orchestrator.space import Axis, Choice, grid, sample
 from orchestrator.storage import canonical, check_storage
 from orchestrator.sweep import Sweep
+from orchestrator.task import TaskNetwork, check_needs, check_task, find_task, judged, notes_on
+from trainers.settings import Reads
 from trainers.system import System
 from trainers.systems.catalog import SYSTEMS
 
@@ -42,6 +44,7 @@ class Plan:
         points: the settings of trials 1, 2, ... of a grid; empty for a random search.
         objective: what judges the trials; of a single trial, what is shown for it.
         trials: how many trainings, trial 0 included.
+        task: the trained task network that judges the trials, where the sweep names one.
         notes: what the user should know, a line each.
     """
 
@@ -57,6 +60,7 @@ class Plan:
     points: tuple[Mapping[str, Setting], ...]
     objective: Objective
     trials: int
+    task: TaskNetwork | None
     notes: tuple[str, ...]
 
     @property
@@ -88,7 +92,7 @@ class Plan:
     def run(self, index: int, params: Mapping[str, Setting]) -> Run:
         """Trial `index` with these values, complete."""
         sweep, sizes, settings = self.sweep, self.sizes, self.settings(params)
-        augment = sweep.data.augment
+        augment, reads = sweep.data.augment, self.system.reading(self.system.Hyper(**settings.hyper))
         return Run(
             sweep=self.id,
             trial=index,
@@ -113,6 +117,7 @@ class Plan:
                 cache_bytes=sweep.data.cache.limit,
                 mode=sweep.data.mode,
                 domains=dict(sweep.data.domains),
+                classes=self.data.classes if reads.labelled else (),
             ),
             steps=sweep.steps,
             every=Every(sizes.report, sizes.evaluate, sizes.checkpoint),
@@ -124,9 +129,11 @@ class Plan:
             on_nonfinite=sweep.on_nonfinite,
             storage=self.storage,
             least_workers=sweep.resources.least_workers,
+            evaluation=Evaluation(sweep.evaluation.samples, sweep.evaluation.draws),
             keep=Keep(sweep.keep.last, sweep.keep.best, self.objective.metric, self.objective.mode),
             stall=sweep.budget.stall,
             cpu_capability=sweep.resources.cpu_capability,
+            task=self.task.part if self.task else None,
         )
 
 
@@ -146,37 +153,52 @@ def make_plan(
         raise Refusal(problem, file=file, path="system", value=sweep.system, nearest=near, has=SYSTEMS)
     system = SYSTEMS[sweep.system]
     found = check_settings(system, sweep)
+    reads = system.reads if found else system.reading(system.Hyper(**preset(system, sweep).hyper))
     sizes, misfits = find_sizes(sweep, system, machine or this_machine(), kept or {})
     found += [*misfits, *check_mode(sweep.data)]
-    data = None
+    data, task = None, None
     try:
-        read = sweep.data
-        if read.mode == "stream":
-            data = read_plain(read, system)
-        else:
-            data = read_data(read.uri, system, read.limit, balanced=read.balanced)
+        data = _read(sweep, system, reads)
+    except Refusal as refusal:
+        found.append(refusal)
+    try:
+        task = find_task(sweep.task, sweep.storage) if sweep.task is not None else None
     except Refusal as refusal:
         found.append(refusal)
     refuse(found, file)
     assert data is not None
     try:
-        return _checked_plan(sweep, file, system, data, sizes)
+        return _checked_plan(sweep, file, system, data, task, sizes)
     except Refusal as refusal:
         refusal.file = file
         raise
 
 
-def _checked_plan(sweep: Sweep, file: str, system: type[System], data: DataFacts, sizes: Sizes) -> Plan:
+def _read(sweep: Sweep, system: type[System], reads: Reads) -> DataFacts:
+    data = sweep.data
+    if data.mode == "stream":
+        return read_plain(data, system, reads)
+    return read_data(data.uri, system, data.limit, reads=reads, balanced=data.balanced)
+
+
+def _checked_plan(
+    sweep: Sweep, file: str, system: type[System], data: DataFacts, task: TaskNetwork | None, sizes: Sizes
+) -> Plan:
     """The plan of a sweep whose names, data and sizes are right alone; Refusal where they do not fit together."""
-    base, axes = preset(system, sweep), canonical_axes(system, sweep)
+    base, axes = preset(system, sweep).with_classes(len(data.classes)), canonical_axes(system, sweep)
+    if task is not None:
+        base = base.with_task(task.width)
+        check_task(task, data, base.hyper)
     hyper = system.Hyper(**base.hyper)
-    shapes = data.shapes(sweep.data.image)
+    reads, shapes = system.reading(hyper), data.shapes(sweep.data.image)
+    check_classes(base, reads, data)
     check_cache(data, sweep.data.cache.limit)
-    check_counts(data, system, sweep.data.limit, sizes.batch)
+    check_counts(data, reads, sweep.data.limit, sizes.batch)
     check_shapes(system, shapes, hyper, searched=False)
-    objective = find_objective(system, sweep, axes, data, hyper)
+    check_needs(system, hyper, task)
+    objective = find_objective(system, sweep, axes, data, hyper, judged(task, data) if task else "")
     points, trials, notes = _trials(sweep, system, base, axes)
-    identity = identity_of(sweep, data.sha256)
+    identity = identity_of(sweep, data.sha256, task.sha256 if task else "")
     check_storage(sweep.storage, sweep_id(identity))
     plan = Plan(
         id=sweep_id(identity),
@@ -191,10 +213,13 @@ def _checked_plan(sweep: Sweep, file: str, system: type[System], data: DataFacts
         points=points,
         objective=objective,
         trials=trials,
-        notes=(*notes, *_notes(sweep, data, sizes)),
+        task=task,
+        notes=(*notes, *_notes(sweep, data, sizes), *(notes_on(task, sweep.data.image) if task else [])),
     )
     for params in _hyper_params(plan):  # a choice may fit alone and not beside another one
-        check_shapes(system, shapes, system.Hyper(**plan.settings(params).hyper), searched=True)
+        hyper = system.Hyper(**plan.settings(params).hyper)
+        check_shapes(system, shapes, hyper, searched=True)
+        check_needs(system, hyper, task)
     return plan
 
 

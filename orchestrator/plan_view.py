@@ -10,10 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 from cluster.estimate import Estimate, measure
+from cluster.rates import published_lr_ratio
 from orchestrator.plan import Plan
 from orchestrator.quantities import duration_text, size_text
 from orchestrator.space import spell_axis
+from orchestrator.sweep import DEFAULT_PRESET
 from orchestrator.tables import cell, facts, table
+from orchestrator.task import describe_task
 from trainers.settings import aliases, effective
 
 SETTINGS = ("weights.", "hyper.", "balance.")
@@ -39,6 +42,7 @@ def describe(plan: Plan, estimate: Measured = None) -> dict[str, Any]:
         "file": plan.file,
         "storage": plan.folder,
         "system": {"name": system.name, "title": system.title, "citation": system.citation},
+        "preset": {"name": sweep.preset, "meaning": _preset_meaning(plan)},
         "data": {
             "uri": data.uri,
             "name": data.name,
@@ -65,12 +69,14 @@ def describe(plan: Plan, estimate: Measured = None) -> dict[str, Any]:
             "replicas": sizes.replicas,
             "images_seen": sweep.steps * sizes.batch,
             "every": {"report": sizes.report, "evaluate": sizes.evaluate, "checkpoint": sizes.checkpoint},
+            "evaluation": {"samples": sweep.evaluation.samples, "draws": sweep.evaluation.draws},
             "precision": sizes.precision,
             "layout": sweep.layout,
             "exact": sweep.exact,
             "on_nonfinite": sweep.on_nonfinite,
             "seed": sweep.seed,
         },
+        "task": describe_task(plan.task) if plan.task else None,
         "terms": _terms(plan),
         "written": {key: value for key, value in plan.identity.items() if key.startswith(SETTINGS)},
         "hyper": dict(plan.preset.hyper),
@@ -119,11 +125,11 @@ def print_plan(plan: Plan, console: Console, estimate: Measured = None) -> None:
     console.print(_summary(told))
     console.print(table("Losses", told["terms"]))
     if plan.axes:
-        rows = [{**row, "distribution": str(plan.axes[row["axis"]])} for row in told["search"]]
-        console.print(table("Search", [{**row, "preset": _or_published(row["preset"])} for row in rows]))
-        blank = {"trial": 0, **dict.fromkeys(plan.axes)}
-        shown = [{**blank, "trial": index, **params} for index, params in enumerate(told["trials"][:TRIALS_SHOWN])]
-        shown[0] = {name: _or_published(value) for name, value in shown[0].items()}
+        first = {row["axis"]: _or_published(row["preset"]) for row in told["search"]}
+        rows = [{**row, "preset": first[row["axis"]]} for row in told["search"]]
+        console.print(table("Search", [{**row, "distribution": str(plan.axes[row["axis"]])} for row in rows]))
+        drawn = enumerate(told["trials"][1:TRIALS_SHOWN], 1)
+        shown = [{"trial": 0, **first}, *({"trial": index, **params} for index, params in drawn)]
         console.print(table("Trials (0 is the preset)", shown))
         if plan.trials > TRIALS_SHOWN:
             listed = "them" if plan.trials <= TRIALS_LISTED else f"the first {TRIALS_LISTED:,}"
@@ -143,21 +149,25 @@ def _summary(told: dict[str, Any]) -> Table:
     lines = {
         "sweep": f"{told['name']}, id {told['id']}",
         "system": f"{told['system']['name']}: {told['system']['citation']}",
+        "preset": f"{told['preset']['name']}: {told['preset']['meaning']}",
         "data": f"{data['name']} at {side} x {side} pixels: to train {train}; to validate {validation}"
         + (", with truth" if data["truth"] else ", without truth"),
         "training": f"{_count(training['steps'], 'step')} of {_count(training['batch'], 'sample')} on "
         f"{_count(training['replicas'], 'replica')} "
         f"({training['images_seen']} samples seen), seed {training['seed']}",
         "every": f"report {every['report']}, evaluate {every['evaluate']}, checkpoint {every['checkpoint']} steps",
+        "evaluation": f"at most {training['evaluation']['samples']} pictures of a domain, "
+        f"{_count(training['evaluation']['draws'], 'draw')} of each where they differ",
         "arithmetic": f"{training['precision']}, {training['layout']}, "
         + ("exact" if training["exact"] else "not exact")
         + f"; a loss that is not finite: {training['on_nonfinite']}",
         "set here": ", ".join(f"{key} {cell(value)}" for key, value in told["written"].items())
-        or "nothing: the paper's own settings",
+        or "nothing: the preset's own settings",
         "trials": "1: the preset"
         if trials == 1
         else f"{trials}: the preset and {trials - 1} by {told['searcher']}"
         + (f"; asha from {asha['grace']:g} of the steps, 1 in {asha['reduction']:g} goes on" if asha else ""),
+        "task": told["task"]["task"] if told["task"] else "",
         "objective": f"{objective['metric']} ({objective['mode']})",
         "resources": f"{_count(resources['concurrency'], 'trial')} at a time; each "
         f"{_workers(resources)} of {_count(resources['cpus_per_worker'], 'CPU')}, "
@@ -214,6 +224,11 @@ def _estimate_text(told: dict[str, Any] | None) -> str:
     )
 
 
+def _preset_meaning(plan: Plan) -> str:
+    name = plan.sweep.preset
+    return "the paper's own settings" if name == DEFAULT_PRESET else plan.system.presets[name].meaning
+
+
 def _or_published(value: object) -> object:
     """`value`; where it is null, or differs within a group, the paper's own setting is meant."""
     return "as published" if value is None else value
@@ -236,12 +251,15 @@ def _search(plan: Plan) -> list[dict[str, Any]]:
     symbols = {term.name: term.symbol for term in plan.system.terms}
     rows = []
     for axis, spread in plan.axes.items():
+        value = plan.preset.value(plan.system, axis)
+        if value is None and axis == "balance.lr_ratio":
+            value = published_lr_ratio(plan.run(0, plan.params(0)), plan.data.shapes(plan.sweep.data.image))
         terms = names.get(axis.partition(".")[2], ()) if axis.startswith("weights.") else ()
         rows.append(
             {
                 "axis": axis,
                 "symbol": ", ".join(symbols[term] for term in terms),
-                "preset": plan.preset.value(plan.system, axis),
+                "preset": value,
                 "distribution": spell_axis(spread),
             }
         )

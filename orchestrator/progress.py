@@ -96,7 +96,7 @@ class Progress:
         best = best_trial(state, plan.objective.metric, plan.objective.mode)
         table = Table(title=f"{plan.sweep.name}  {plan.id}", title_justify="left", title_style="bold")
         for column in ("trial", "state", "step", "", "images/s", plan.objective.metric, *plan.axes):
-            table.add_column(column)
+            table.add_column(cell(column))
         for trial in list(state.trials.values()):
             table.add_row(*self._row(trial, best is not None and trial.index == best.index))
         done = sum(t.state in ("done", "stopped", "failed") for t in state.trials.values())

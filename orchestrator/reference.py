@@ -43,7 +43,7 @@ axis and the number 7 alone: adding an axis or a trial leaves the others as they
 An evaluation score, or a raw term (`loss/<term>`) that no searched weight acts on. The weighted loss is refused, since the smallest
 weights would win; so is a score that is the validation value of a term whose weight is searched (`eval/cycle` with `weights.cyc`):
 the largest weight would win. Scores against a truth that training does not see (`eval/ssim`, `eval/l1` ...) may always judge;
-they need data whose validation pictures are pairs.
+they need data whose validation pictures are pairs. [Scores](scores.md) tells what each is, what it needs, and how it deceives.
 
 Unpaired data have no truth. There, fix the weight whose score is to judge (`weights: {cyc: 10}`, `metric: eval/cycle`), or take an
 adversarial term such as `loss/adv_ab`: a weak judge, as every trial is measured by a critic of its own. Look at the pictures.

@@ -12,14 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.data import DataFacts
 from orchestrator.errors import Refusal, nearest, nearest_dotted, show
-from orchestrator.fields import check_fields, coerce_field, field_problem
+from orchestrator.fields import check_fields, coerce_field, field_problem, is_fixed
 from orchestrator.space import Axis, LogUniform, Scalar, Uniform
-from orchestrator.sweep import Sweep
-from trainers.settings import Balance, aliases
+from orchestrator.sweep import DEFAULT_PRESET, Sweep
+from trainers.settings import Balance, Reads, aliases
 from trainers.system import System
 
 Setting = Scalar | None
+# The settings that a system has where it must know how many classes the data have, and how wide the sweep's task network is.
+CLASSES, TASK_WIDTH = "classes", "task_width"
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,19 @@ class Settings:
                 parts[part][name] = coerce_field(system.Hyper if part == "hyper" else Balance, name, value)
         return Settings(**parts)
 
+    def with_classes(self, count: int) -> Settings:
+        """These settings with `hyper.classes`, where it is left to the data, as the data have it."""
+        return self._filled(CLASSES, count)
+
+    def with_task(self, width: int) -> Settings:
+        """These settings with `hyper.task_width`, where it is left to the sweep's task network, as that has it."""
+        return self._filled(TASK_WIDTH, width)
+
+    def _filled(self, name: str, value: Setting) -> Settings:
+        if self.hyper.get(name, "unknown") is not None:
+            return self
+        return Settings(self.weights, {**self.hyper, name: value}, self.balance)
+
     def value(self, system: type[System], axis: str) -> Setting:
         """What these settings hold on an axis; None also where the terms of a group differ."""
         part, _, name = axis.partition(".")
@@ -57,25 +73,45 @@ class Settings:
 
 
 def preset(system: type[System], sweep: Sweep) -> Settings:
-    """The paper's settings with the sweep's own fixed values. The names must have been checked."""
-    published = Settings(
+    """The settings of the preset that the sweep names, with the sweep's own fixed values. The names must have been checked."""
+    settings = Settings(
         {term.name: term.weight for term in system.terms},
         dataclasses.asdict(system.Hyper()),
-        dataclasses.asdict(Balance()),
+        dataclasses.asdict(system.balance),
     )
-    fixed: dict[str, Setting] = {f"weights.{name}": value for name, value in sweep.weights.items()}
-    fixed |= {f"hyper.{name}": value for name, value in sweep.hyper.items()}
-    fixed |= {f"balance.{name}": value for name, value in sweep.balance.items()}
-    return published.with_values(system, fixed)
+    if sweep.preset != DEFAULT_PRESET:
+        chosen = system.presets[sweep.preset]
+        settings = settings.with_values(system, _dotted(chosen.weights, chosen.hyper, chosen.balance))
+    return settings.with_values(system, _dotted(sweep.weights, sweep.hyper, sweep.balance))
+
+
+def _dotted(
+    weights: Mapping[str, float], hyper: Mapping[str, Setting], balance: Mapping[str, Setting]
+) -> dict[str, Setting]:
+    parts: dict[str, Mapping[str, Setting]] = {"weights": weights, "hyper": hyper, "balance": balance}
+    return {f"{part}.{name}": value for part, values in parts.items() for name, value in values.items()}
 
 
 def check_settings(system: type[System], sweep: Sweep) -> list[Refusal]:
     """Everything wrong with the names and values in `weights`, `hyper` and `search`."""
+    if sweep.preset not in (DEFAULT_PRESET, *system.presets):
+        has = (DEFAULT_PRESET, *system.presets)
+        problem = f"unknown preset {show(sweep.preset)} of {system.name}"
+        near = nearest(sweep.preset, has)
+        return [Refusal(problem, path="preset", value=sweep.preset, nearest=near, has=has)]
     found = [_unknown_weight(system, name, f"weights.{name}") for name in sweep.weights if _is_unknown(system, name)]
     found += check_fields(system.Hyper, sweep.hyper, "hyper", system.name)
     for key, axis in sweep.search.items():
         found += _check_axis(system, key, axis)
     return found or _check_twice(system, sweep) or _check_in_force(system, sweep)
+
+
+def check_classes(settings: Settings, reads: Reads, data: DataFacts) -> None:
+    """Refusal where the number of classes was written down and is not that of the data that are read."""
+    written, counted = settings.hyper.get(CLASSES), len(data.classes)
+    if reads.labelled and written is not None and written != counted:
+        problem = f"{data.name} has {counted} classes, not {written}; leave it out"
+        raise Refusal(problem, path=f"hyper.{CLASSES}", value=written)
 
 
 def canonical_axes(system: type[System], sweep: Sweep) -> dict[str, Axis]:
@@ -131,6 +167,9 @@ def _check_axis(system: type[System], key: str, axis: Axis) -> list[Refusal]:
         declared, owner = (system.Hyper, system.name) if part == "hyper" else (Balance, "")
         problems = [field_problem(declared, name, value, owner) for value in axis.extremes()]
         first = next(filter(None, problems), None)
+        if not first and is_fixed(declared, name):
+            problem = f"{key} is the same in all trials and cannot be searched; make a sweep for each value"
+            first = Refusal(problem, value=key)
         if first and first.problem.startswith("must be a whole number") and isinstance(axis, Uniform | LogUniform):
             first = Refusal(f"takes whole numbers, so the search is int_uniform or choice, not {axis}")
         if first:

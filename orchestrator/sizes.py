@@ -113,6 +113,9 @@ def _check_split(sweep: Sweep, system: type[System], sizes: Sizes) -> list[Refus
         near = f"{below} or {below + replicas}" if below else str(replicas)
         problem = f"a batch of {batch} cannot be shared by {replicas} replicas; nearest: {near}"
         return [Refusal(problem, path="data.batch", value=batch)]
+    if system.even and batch // replicas % 2:
+        problem = f"{system.name} splits each of {replicas} replicas in two halves, so the batch is a multiple of"
+        return [Refusal(f"{problem} {2 * replicas}, not {batch}", path="data.batch", value=batch)]
     if batch // replicas < least:
         problem = f"{system.name} needs {least} samples in each of {replicas} replicas, so at least {least * replicas}"
         return [Refusal(f"{problem}, not {batch}", path="data.batch", value=batch)]

@@ -25,12 +25,14 @@ from orchestrator.sweep_errors import refusals
 from orchestrator.values import (
     CountOrAuto,
     Cpus,
+    Draws,
     GpusOrAuto,
     Reduction,
     SearchAxis,
     Seconds,
     Seed,
     Setting,
+    Several,
     Share,
     Shown,
     Stall,
@@ -46,6 +48,7 @@ from orchestrator.yaml_file import read_yaml
 from trainers.settings import Balance
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+DEFAULT_PRESET = "default"
 Settings = Annotated[dict[str, Setting], Shown(fields_schema(Balance))]
 
 
@@ -98,6 +101,17 @@ class Every(Part):
     )
     evaluate: CountOrAuto = Field(default="auto", description="Steps between evaluations; auto: a tenth of steps.")
     checkpoint: CountOrAuto = Field(default="auto", description="Steps between checkpoints; auto: a tenth of steps.")
+
+
+class Evaluation(Part):
+    """What an evaluation looks at."""
+
+    samples: Several = Field(
+        default=128, description="Most validation images of a domain, at least 2, the same ones every time."
+    )
+    draws: Draws = Field(
+        default=8, description="Translations of each image, for systems that have more than one; at most 100."
+    )
 
 
 class Keep(Part):
@@ -157,6 +171,10 @@ class Sweep(Part):
         default="sweep", description="For people: letters, digits, dots, dashes; may change at any time."
     )
     system: str = Field(description="The method to train; `i2i-cluster systems` lists them.")
+    preset: str = Field(
+        default=DEFAULT_PRESET,
+        description="Which published configuration to start from; `i2i-cluster systems NAME` lists them.",
+    )
     data: DataPart = Field(description="What is read.")
     steps: Steps = Field(description="Length of a training in steps, such as 20_000 or 20k; at most 10**9.")
     seed: Seed = Field(default=0, description="Decides initial weights, order of samples, augmentation and search.")
@@ -175,11 +193,17 @@ class Sweep(Part):
     scheduler: Annotated[
         Scheduler, BeforeValidator(_scheduler, json_schema_input_type=Scheduler | Literal["none", "asha"])
     ] = Field(default=Scheduler(), description="Which trials run to their end: none (all of them) or asha.")
+    task: str | None = Field(
+        default=None,
+        description="A trained task network that judges the pictures, and that some losses ask: name, id or address of the "
+        "sweep of an `i2i-cluster task train`.",
+    )
     objective: Objective | None = Field(
         default=None, description="What makes one trial better than another; needed for a search."
     )
     budget: Budget = Field(default=Budget(), description="What the sweep may cost.")
     every: Every = Field(default=Every(), description="Intervals, in steps.")
+    evaluation: Evaluation = Field(default=Evaluation(), description="What an evaluation looks at.")
     keep: Keep = Field(default=Keep(), description="Which checkpoints stay.")
     on_nonfinite: Literal["stop", "skip", "rollback"] = Field(
         default="stop",

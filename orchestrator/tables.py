@@ -29,7 +29,7 @@ def print_json(value: object) -> None:
 
 def table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     """A table of `rows`; the columns are their keys, in order of first appearance."""
-    made = Table(title=title, title_justify="left", title_style="bold")
+    made = Table(title=escape(title), title_justify="left", title_style="bold")
     columns = list(dict.fromkeys(key for row in rows for key in row))
     for column in columns:
         made.add_column(escape(column))
@@ -49,7 +49,12 @@ def facts(pairs: Mapping[str, str]) -> Table:
 
 
 def cell(value: object) -> str:
-    """`value` as one cell: numbers to 6 digits, nothing for None, `log_uniform 0.1 .. 2` for a distribution."""
+    """`words(value)` as a cell of a table: no bracket in it is taken for markup."""
+    return escape(words(value))
+
+
+def words(value: object) -> str:
+    """`value` in a few words: numbers to 6 digits, nothing for None, `log_uniform 0.1 .. 2` for a distribution."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -57,7 +62,7 @@ def cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, Mapping):
-        return escape(", ".join(f"{key} {cell(part)}" for key, part in value.items()))
+        return ", ".join(f"{key} {words(part)}" for key, part in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(cell(part) for part in value)
-    return escape(str(value))
+        return ", ".join(words(part) for part in value)
+    return str(value)

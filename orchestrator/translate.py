@@ -11,7 +11,8 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from cluster.model import Model, NoModel, load_best
+from cluster.model import Model, load_best
+from cluster.model_file import NoModel
 from data_shards.build.picture import keep
 from data_shards.decode import decode
 from data_shards.store import Store
@@ -31,6 +32,9 @@ def translate_folder(sweep: str, storage: str, source: Path, target: Path, to: s
         raise Refusal("the pictures would replace their own sources; give another folder", path="OUT_DIR", value=target)
     found = find_sweep(sweep, storage)
     model = _model(found.store, found.state.id)
+    if not model.targets:
+        problem = f"{model.system.name} makes no pictures out of others, so there is nothing to translate with"
+        raise Refusal(problem, path="SWEEP", value=sweep)
     domain = to or model.targets[0]
     if domain not in model.targets:
         near = nearest(domain, model.targets)

@@ -69,6 +69,13 @@ def _up_to(maximum: int) -> Read:
     return read
 
 
+def _several(value: object) -> int:
+    number = quantities.read_count(value, 100_000)
+    if number < 2:
+        raise ValueError(f"must be at least 2, not {number}")
+    return number
+
+
 def _at_least(minimum: float, *, above: bool = False, maximum: float | None = None) -> Read:
     def read(value: object) -> float:
         number = quantities.read_number(value, minimum, above=above)
@@ -162,6 +169,8 @@ BatchOrAuto = Annotated[
 ]
 Steps = Annotated[int, _written(_up_to(10**9), Annotated[int, Field(ge=1, le=10**9)] | _CountText)]
 Trials = Annotated[int, _written(_up_to(100_000), Annotated[int, Field(ge=1, le=100_000)] | _CountText)]
+Several = Annotated[int, _written(_several, Annotated[int, Field(ge=2, le=100_000)] | _CountText)]
+Draws = Annotated[int, _written(_up_to(100), Annotated[int, Field(ge=1, le=100)])]
 Threads = Annotated[int, _written(_up_to(1_024), Annotated[int, Field(ge=1, le=1_024)])]
 CountOrAuto = Annotated[int | Auto, _written(_or_auto(quantities.read_count), _WholeNumber | _CountText | Auto)]
 Workers = Annotated[

@@ -66,6 +66,15 @@ class PlainValidation:
             raise DataError(f"unknown validation domain {domain!r}{has(domain, self._files)}")
         return list(self._files[domain])
 
+    def twins(self, domain: str, key: str) -> list[str]:
+        """The keys of the kept pictures of a domain that are the same file as that of `key`, which is among them."""
+        files = self._files[domain]
+        return [other for other, file in files.items() if file == files[key]]
+
+    def label(self, domain: str, key: str) -> int:
+        """None is known."""
+        return -1
+
     def read(self, domain: str, key: str) -> NDArray[np.uint8]:
         """[image, image, C] uint8."""
         return decode(self._files[domain][key], self._pictures.channels[domain], self._image)

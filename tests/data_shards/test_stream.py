@@ -109,6 +109,22 @@ def tried_picture(manifest: Manifest, key: str) -> bytes:
     return decode(manifest.store.read_range(row.shard, row.offset, row.size), 3, 12).tobytes()
 
 
+def test_classes_are_those_of_the_pictures_that_are_shown(copied: Path, negatives: Manifest) -> None:
+    """... of the substitutes, too, where a sample cannot be read."""
+    damage(copied, "a", *negatives.keys("a")[:3])
+    of = {tried_picture(negatives, key): negatives.row("a", key).cls for key in negatives.keys("a")}
+    plain: dict[str, Any] = {"sources": UNPAIRED, "augment": None, "image": 12, "bad_samples": 0.5}
+    with stream(Manifest.open(str(copied)), labelled={"a": "a.class"}, **plain) as tried:
+        for draw in range(4):
+            for replica in range(REPLICAS):
+                batch = tried.read("a", draw, replica)
+                assert batch["a.class"].dtype == np.int64
+                names = [negatives.class_names[place] for place in batch["a.class"]]
+                assert names == [of[picture.tobytes()] for picture in batch["a"]]
+        assert set(tried.read("b", 0, 0)) == {"b"}, "nobody asked for the classes of the other domain"
+        assert len(tried.state()["quarantine"]) == 3
+
+
 def test_a_batch_is_the_callers_to_change(negatives: Manifest) -> None:
     tried = stream(negatives)
     before = tried.read("ab", 0, 0)

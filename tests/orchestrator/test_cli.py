@@ -9,6 +9,7 @@ import pytest
 
 from cluster.log.store import FileLog
 from orchestrator import cli
+from trainers.systems.catalog import SYSTEMS
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "ray", "pyarrow", "numpy", "pydantic", "rich")
@@ -146,10 +147,10 @@ def test_systems_are_listed_and_shown(run):
     assert "lambda_cyc" in out
     assert "critic_turns" in out
     names = [system["name"] for system in json.loads(run("systems", "-o", "json")[1])]
-    assert names == ["cyclegan", "pix2pix"]
+    assert names == list(SYSTEMS)
     assert json.loads(run("systems", "pix2pix", "-o", "json")[1])["paired"] is True
     code, _, err = run("systems", "pix2pixx")
-    assert (code, err) == (2, "error: unknown system 'pix2pixx'; nearest: pix2pix; has: cyclegan, pix2pix\n")
+    assert (code, err) == (2, f"error: unknown system 'pix2pixx'; nearest: pix2pix; has: {', '.join(SYSTEMS)}\n")
 
 
 def test_the_schema_is_printed(run):

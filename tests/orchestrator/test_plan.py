@@ -1,11 +1,13 @@
 """A sweep that fits its system, its data and a machine: what it becomes."""
 
+import dataclasses
 import json
 
 import pytest
 
 from cluster.run import Run
 from orchestrator.sizes import Machine
+from trainers.settings import Balance
 
 CYC = "search: {weights.cyc: {log_uniform: [1, 30]}}\ntrials: 4\n"
 L1 = "objective: {metric: eval/l1}\n"
@@ -22,10 +24,12 @@ def test_a_group_sets_its_terms_and_the_rest_is_the_paper(planned):
         "idt_b": 0.5,
         "d_a": 1.0,
         "d_b": 1.0,
+        "gp_a": 10.0,  # in force with a penalty alone, and complete all the same
+        "gp_b": 10.0,
     }
     assert (run.hyper["width"], run.hyper["lr"], run.hyper["gan"]) == (16, 1.0, "lsgan")
     assert isinstance(run.hyper["lr"], float)
-    assert run.balance == {"lr_ratio": None, "critic_turns": 1, "target_accuracy": None}
+    assert run.balance == dataclasses.asdict(Balance())
 
 
 def test_a_run_is_complete_and_survives_json(planned, shards):

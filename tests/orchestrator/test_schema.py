@@ -50,6 +50,9 @@ def test_it_is_a_schema():
         "budget: {wall: null, failures: 0}",
         "objective: {metric: eval/l1}",
         "objective: {mode: min}",
+        "evaluation: {samples: 2k, draws: 100}",
+        "evaluation: {samples: 1}",
+        "evaluation: {draws: 101}",
         "precision: fp16",
     ],
 )

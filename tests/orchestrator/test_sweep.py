@@ -11,6 +11,7 @@ LEAST = "system: cyclegan\ndata: {uri: x, image: 64}\nsteps: 20k\n"
 FULL = """
 name: line-to-colour
 system: cyclegan
+preset: log
 data: {uri: shards, image: 64, batch: 16, replicas: 4, augment: {flip: false, jitter: 1}, cache: {memory: 1GiB}}
 steps: 20_000
 seed: 7
@@ -23,6 +24,8 @@ trials: 16
 searcher: random
 scheduler: {asha: {grace: 0.15, reduction: 3}}
 objective: {metric: eval/l1, mode: min}
+task: reader
+evaluation: {samples: 64, draws: 4}
 budget: {failures: 0, wall: 6h}
 every: {report: 100, evaluate: 2_000, checkpoint: 1_000}
 on_nonfinite: skip
@@ -181,11 +184,11 @@ def test_a_missing_key_is_told():
 def test_an_unknown_key_with_no_near_name_is_told_what_there_is():
     (told,) = lines(LEAST + "gradient: 1")
     assert told.startswith(
-        "sweep.yaml: gradient: unknown key 'gradient'; has: name, system, data, steps, seed, weights"
+        "sweep.yaml: gradient: unknown key 'gradient'; has: name, system, preset, data, steps, seed, weights"
     )
 
 
-@pytest.mark.parametrize("key", ["constraints", "stop", "task", "compile", "warm_start", "seeds"])
+@pytest.mark.parametrize("key", ["constraints", "stop", "compile", "warm_start", "seeds"])
 def test_a_key_that_this_version_does_not_serve_is_unknown(key):
     (told,) = lines(LEAST + f"{key}: 1")
     assert f"unknown key '{key}'" in told

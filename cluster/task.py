@@ -1,0 +1,54 @@
+"""A run's task network: what another sweep trained to tell pictures apart, loaded to judge those of this one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from cluster.model_file import NoModel, read_model
+from cluster.run import Run, Task
+from data_shards.errors import DataError
+from data_shards.store import open_store
+from trainers.networks.classifier import Classifier
+from trainers.system import System
+from trainers.systems import classifier
+
+TASK = "task"  # what a system calls it in `frozen` and `starts`
+# The system that trained it -> how its network, which that system calls `network`, is built.
+NETWORKS: dict[str, Callable[[Task], nn.Module]] = {
+    classifier.Classifier.name: lambda task: Classifier(task.channels, task.classes, task.width),
+}
+
+
+def load_task(run: Run) -> nn.Module | None:
+    """The run's task network on the CPU, in eval mode and without gradients; None where it has none.
+
+    Raises DataError where it is gone, damaged, or not the one that the run was planned with.
+    """
+    task = run.task
+    if task is None:
+        return None
+    try:
+        card, weights = read_model(open_store(task.uri))
+    except (NoModel, FileNotFoundError) as error:
+        raise DataError(f"the task network in {task.uri} cannot be read: {error}") from error
+    if card["sha256"] != task.sha256:
+        raise DataError(f"the task network in {task.uri} changed since the sweep was planned; submit the sweep again")
+    with torch.device("meta"):
+        network = NETWORKS[task.kind](task)
+    mine = {name.removeprefix("network."): tensor for name, tensor in weights.items()}
+    network.load_state_dict(mine, assign=True)
+    return network.eval().requires_grad_(False)
+
+
+def begin_with_task(system: System, run: Run) -> None:
+    """Give the networks of a system at step 0 that come from the run's task network its weights."""
+    task = load_task(run)
+    if task is None:
+        assert TASK not in system.frozen, "the plan refuses to freeze a task network that nobody trained"
+        return
+    for networks in (system.frozen, system.starts):
+        if TASK in networks:
+            networks[TASK].load_state_dict(task.state_dict())
