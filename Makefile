@@ -14,7 +14,7 @@ PACKAGES := $(VENV)/.debian-packages
 SHARDS ?= shards/openmoji
 ARGS ?=
 
-.PHONY: install quickstart test slow check format bench clean help
+.PHONY: install quickstart test slow check golden format bench clean help
 
 install: $(INSTALLED) ## make .venv with the pinned packages (the other targets do this by themselves)
 
@@ -33,6 +33,9 @@ check: $(INSTALLED) ## lint, format, types and the quick tests: what CI runs
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	@$(MAKE) --no-print-directory test
+
+golden: $(INSTALLED) ## tiny trainings of every system: which have other bits than at HEAD; ARGS="--base COMMIT"
+	$(BIN)/python scripts/golden.py $(ARGS)
 
 format: $(INSTALLED) ## let ruff sort imports and lay out the code
 	$(BIN)/ruff check --select I --fix
