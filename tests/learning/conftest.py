@@ -1,0 +1,51 @@
+"""Data sets and task networks for the trainings that must learn, and the record of what they learnt."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.learning.laboratory import ROOT, Laboratory, record
+
+VARIABLE = "I2I_LEARNING"  # the folder of the pages to write the results into, relative to the repository
+
+
+@pytest.fixture(scope="session")
+def laboratory(tmp_path_factory):
+    """A folder to work in."""
+    return Laboratory(tmp_path_factory.mktemp("learning"))
+
+
+@pytest.fixture(scope="session")
+def digits(laboratory):
+    """Digits of 32 pixels, a: MNIST, b: optdigits."""
+    laboratory.command("shards", "build", "digits", "shards/digits", "--size", "32", "--validation", "0.2")
+    return "shards/digits"
+
+
+@pytest.fixture(scope="session")
+def reader(laboratory, digits):
+    """A classifier of optdigits."""
+    laboratory.command("task", "train", "--data", digits, "--domain", "b", "--steps", "1500", "--name", "reader")
+    return "reader"
+
+
+@pytest.fixture
+def learnt(record_property):
+    """Write what a system learnt into its page, where `make slow` asks for it."""
+
+    def write(system: str, text: str) -> None:
+        record_property("learnt", f"{system}: {text}")
+        if folder := os.environ.get(VARIABLE):
+            record(ROOT / folder / f"{system}.md", text)
+
+    return write
+
+
+def pytest_collection_modifyitems(items):
+    """All of this takes minutes."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.ray)
