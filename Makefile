@@ -25,7 +25,7 @@ quickstart: $(INSTALLED) ## build the OpenMoji shards and train on them, a few m
 test: $(INSTALLED) $(PACKAGES) ## the quick tests; ARGS="-k name" is handed to pytest
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
-slow: $(INSTALLED) $(PACKAGES) ## the tests that take longer, two hours: twenty kills of each kind, trainings that must learn; into docs/
+slow: $(INSTALLED) $(PACKAGES) ## the tests that take longer, an hour and a half: twenty kills of each kind, trainings that must learn; into docs/
 	I2I_RELIABILITY=docs/reliability.md I2I_LEARNING=docs/systems $(BIN)/python -m pytest -m slow $(ARGS)
 
 check: $(INSTALLED) ## lint, format, types and the quick tests: what CI runs

@@ -94,10 +94,9 @@ def record(page: Path, text: str) -> None:
     page.write_text(f"{before}{begin}\n{told}\n{end}{after}", encoding="utf-8")
 
 
-def gain(better: Sequence[Mapping[str, float]], than: Sequence[Mapping[str, float]], metric: str, mode: str) -> Gain:
-    """How much better `metric` is with each seed; mode: min or max."""
-    sign = 1.0 if mode == "max" else -1.0
-    return Gain(tuple(sign * (one[metric] - other[metric]) for one, other in zip(better, than, strict=True)))
+def gain(better: Sequence[Mapping[str, float]], than: Sequence[Mapping[str, float]], metric: str) -> Gain:
+    """How much higher `metric` is with each seed."""
+    return Gain(tuple(one[metric] - other[metric] for one, other in zip(better, than, strict=True)))
 
 
 def mean(found: Sequence[Mapping[str, float]], metric: str) -> float:

@@ -26,7 +26,7 @@ def digits_sweep(system, digits, reader, **more):
 def better_read(found):
     """The gain in accuracy over the untranslated pictures, and a line that tells of it."""
     by_seed = [{ACCURACY: one[UNTRANSLATED]} for one in found]
-    gained = gain(found, by_seed, ACCURACY, "max")
+    gained = gain(found, by_seed, ACCURACY)
     told = (
         "MNIST to optdigits at 32 pixels, 1,500 steps of 16, unpaired: a classifier of optdigits reads "
         f"{mean(found, ACCURACY):.1%} of {found[0]['eval/samples']:.0f} translated digits, "

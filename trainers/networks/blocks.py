@@ -36,6 +36,10 @@ def no_norm(channels: int) -> nn.Module:
     return nn.Identity()
 
 
+# Norms by the names that `hyper.norm` has, where a paper's batch norm is meant for batches of 1.
+NORMS: dict[str, Norm] = {"instance": affine_instance_norm, "batch": batch_norm}
+
+
 class Reflect(nn.Module):
     """Reflection padding of `pad` pixels.
 

@@ -31,13 +31,11 @@ from torch import Tensor
 
 from trainers.curriculum import Curriculum, Terms, critics_turn, game, mix, watching
 from trainers.hyper import Adversary, Learning, penalised
-from trainers.networks.blocks import Norm, affine_instance_norm, batch_norm
+from trainers.networks.blocks import NORMS
 from trainers.networks.disco import DiscoCritic, DiscoGenerator
 from trainers.settings import Preset, Reads, Term, changed, setting
 from trainers.system import Move, Player, Replica, Shapes, System
 from trainers.translation import translations
-
-NORMS: dict[str, Norm] = {"instance": affine_instance_norm, "batch": batch_norm}
 
 
 @dataclass(frozen=True)

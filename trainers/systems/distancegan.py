@@ -38,7 +38,7 @@ from trainers.curriculum import Curriculum, Terms, critics_turn, game, mix, watc
 from trainers.errors import SettingError
 from trainers.hyper import Adversary, Learning, penalised
 from trainers.networks import critics
-from trainers.networks.blocks import Norm, affine_instance_norm, batch_norm, instance_norm
+from trainers.networks.blocks import NORMS, instance_norm
 from trainers.networks.disco import DiscoCritic, DiscoGenerator
 from trainers.networks.resnet import ResnetGenerator
 from trainers.settings import Preset, Reads, Term, setting
@@ -48,7 +48,6 @@ from trainers.translation import translations
 CYCLEGAN, DISCOGAN = "cyclegan", "discogan"
 ONE, BOTH = "ab", "both"
 MEASURED = {"pairs": "pairs", "self": "halves", "none": None}  # distance -> the statistics it is divided by
-NORMS: dict[str, Norm] = {"instance": affine_instance_norm, "batch": batch_norm}
 Pictures = Mapping[str, Tensor]  # domain -> [N,C,H,W]
 
 

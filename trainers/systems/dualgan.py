@@ -27,13 +27,12 @@ from torch import Tensor, nn
 
 from trainers.hyper import Adversary, Learning, penalised
 from trainers.networks import critics, unet
-from trainers.networks.blocks import Norm, affine_instance_norm, batch_norm, check_power_of_two
+from trainers.networks.blocks import NORMS, check_power_of_two
 from trainers.networks.dcgan import LEAST_IMAGE, MOST_IMAGE, DCGANCritic
 from trainers.settings import Balance, Preset, Reads, Term, changed, setting
 from trainers.system import Move, Player, Replica, Shapes, System, Weighed
 from trainers.translation import translations
 
-NORMS: dict[str, Norm] = {"instance": affine_instance_norm, "batch": batch_norm}
 GLOBAL = "global"
 
 

@@ -25,13 +25,12 @@ from torch import Tensor
 
 from trainers.hyper import Adversary, Learning, penalised
 from trainers.networks import critics, unet
-from trainers.networks.blocks import Norm, affine_instance_norm, batch_norm
+from trainers.networks.blocks import NORMS
 from trainers.networks.noise import normal
 from trainers.settings import Preset, Reads, Term, changed, setting
 from trainers.system import Move, Player, Replica, Shapes, System
 
 GENERATORS = {"unet": unet.UNet, "encdec": unet.EncoderDecoder}
-NORMS: dict[str, Norm] = {"instance": affine_instance_norm, "batch": batch_norm}
 
 
 @dataclass(frozen=True)
