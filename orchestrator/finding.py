@@ -46,11 +46,11 @@ class FoundSweep:
         return str(self.state.about["objective"]["mode"])
 
 
-def find_sweep(wanted: str, storage: str) -> FoundSweep:
+def find_sweep(wanted: str, storage: str, advice: str = "say where to look with --storage") -> FoundSweep:
     """The sweep of that name or id in `storage`, or the one whose own folder or address `wanted` is; of several of one name
     the newest.
 
-    Raises Refusal where there is none.
+    advice: what to do where the storage holds none. Raises Refusal where there is none.
     """
     found = _by_place(wanted) or _by_id(wanted, open_to_look(storage))
     if found is not None:
@@ -66,7 +66,7 @@ def find_sweep(wanted: str, storage: str) -> FoundSweep:
     near = nearest(wanted, [*names, *(sweep.state.id for sweep in sweeps)])
     where = shown(storage)
     if not sweeps:
-        raise Refusal(f"no sweep {wanted!r}: {where} holds none; say where to look with --storage", value=wanted)
+        raise Refusal(f"no sweep {wanted!r}: {where} holds none; {advice}", value=wanted)
     raise Refusal(f"no sweep {wanted!r} in {where}", value=wanted, nearest=near, has=names)
 
 

@@ -70,13 +70,19 @@ class TaskNetwork:
         )
 
 
-def find_task(wanted: str, storage: str, path: str = "task") -> TaskNetwork:
+def find_task(wanted: str, storage: str) -> TaskNetwork:
+    """The task network that stands after `task:` in a sweep file; see `look_up`."""
+    return look_up(wanted, storage, "task", f"name its folder; {MAKES}")
+
+
+def look_up(wanted: str, storage: str, path: str, advice: str) -> TaskNetwork:
     """The task network of the sweep that `wanted` is the name, the id or the address of, or the address of its own folder.
 
-    storage: where names and ids are looked for. Raises Refusal, about `path`, where there is none.
+    storage: where names and ids are looked for. Raises Refusal, about `path`, where there is none; `advice`: what to do where
+    the storage holds nothing at all.
     """
     try:
-        store, prefix = _place(wanted, storage)
+        store, prefix = _place(wanted, storage, advice)
         card, _ = read_model(store, prefix)
     except (DataError, NoModel) as error:
         raise Refusal(str(error), path=path, value=wanted) from error
@@ -147,13 +153,13 @@ def describe_task(network: TaskNetwork) -> dict[str, Any]:
     }
 
 
-def _place(wanted: str, storage: str) -> tuple[Store, str]:
+def _place(wanted: str, storage: str, advice: str) -> tuple[Store, str]:
     """The store of a model, and what stands before its files' names there."""
     with suppress(DataError, Refusal):  # a name may be no path
         store = open_to_look(wanted)
         if store.exists(CARD):
             return store, ""
-    found = find_sweep(wanted, storage)
+    found = find_sweep(wanted, storage, advice)
     return found.store, f"{found.paths.best}/"
 
 

@@ -111,9 +111,9 @@ def show(
     output: OutputOption = Output.table,
 ) -> None:
     """What a trained task network knows: its classes, its pictures, how often it is right."""
-    from orchestrator.task import find_task
+    from orchestrator.task import look_up
 
-    _print(find_task(task, storage, path="TASK"), output)
+    _print(look_up(task, storage, "TASK", "say where to look with --storage"), output)
 
 
 def default_name(data: str, domain: str) -> str:

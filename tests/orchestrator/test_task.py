@@ -128,6 +128,11 @@ def test_a_model_that_is_no_task_network(digits, storage, judged):
     )
 
 
+def test_none_at_all_where_it_is_looked_for(storage, judged):
+    advice = "name its folder; `i2i-cluster task train` makes one"
+    assert told(judged, "reader") == f"sweep.yaml: task: no sweep 'reader': {storage} holds none; {advice}"
+
+
 def test_none_where_it_is_looked_for(storage, judged, digits):
     trained(storage, digits, "task-digits-b")
     line = told(judged, "task-digit-b")
