@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.learning import drawings
 from tests.learning.laboratory import ROOT, Laboratory, record
 
 VARIABLE = "I2I_LEARNING"  # the folder of the pages to write the results into, relative to the repository
@@ -28,6 +29,42 @@ def reader(laboratory, digits):
     """A classifier of optdigits."""
     laboratory.command("task", "train", "--data", digits, "--domain", "b", "--steps", "1500", "--name", "reader")
     return "reader"
+
+
+@pytest.fixture(scope="session")
+def openmoji(laboratory):
+    """All of OpenMoji at 32 pixels, as shards."""
+    laboratory.command("shards", "build", "openmoji", "shards/openmoji", "--size", "32")
+    return laboratory.folder / "shards" / "openmoji"
+
+
+@pytest.fixture(scope="session")
+def tones(laboratory, openmoji):
+    """Drawings, each in five skin tones; those of one drawing are all for training or all for validation."""
+    drawings.sort(openmoji, laboratory.folder / "tones", drawings.tone)
+    laboratory.command(
+        "shards", "build", "folder", "shards/tones", "--from", "tones", "--paired", "--validation", "0.3"
+    )
+    return "shards/tones"
+
+
+@pytest.fixture(scope="session")
+def colours(laboratory, openmoji):
+    """Drawings without a skin tone; their classes are their commonest colours."""
+    drawings.sort(openmoji, laboratory.folder / "colours", drawings.colour)
+    laboratory.command(
+        "shards", "build", "folder", "shards/colours", "--from", "colours", "--paired", "--validation", "0.28"
+    )
+    return "shards/colours"
+
+
+@pytest.fixture(scope="session")
+def colour_reader(laboratory, colours):
+    """A classifier of colours."""
+    laboratory.command(
+        "task", "train", "--data", colours, "--domain", "b", "--steps", "1500", "--name", "colour-reader"
+    )
+    return "colour-reader"
 
 
 @pytest.fixture

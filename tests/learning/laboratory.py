@@ -94,9 +94,11 @@ def record(page: Path, text: str) -> None:
     page.write_text(f"{before}{begin}\n{told}\n{end}{after}", encoding="utf-8")
 
 
-def gain(better: Sequence[Mapping[str, float]], than: Sequence[Mapping[str, float]], metric: str) -> Gain:
-    """How much higher `metric` is with each seed."""
-    return Gain(tuple(one[metric] - other[metric] for one, other in zip(better, than, strict=True)))
+def gain(
+    better: Sequence[Mapping[str, float]], than: Sequence[Mapping[str, float]], metric: str, sign: float = 1.0
+) -> Gain:
+    """How much higher `metric` is with each seed; with the sign -1, how much lower."""
+    return Gain(tuple(sign * (one[metric] - other[metric]) for one, other in zip(better, than, strict=True)))
 
 
 def mean(found: Sequence[Mapping[str, float]], metric: str) -> float:
