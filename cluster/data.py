@@ -24,7 +24,7 @@ from data_shards.shelf import Shards
 from data_shards.split import TRAIN
 from data_shards.stream import Stream, open_in_place
 from data_shards.validation import Validation
-from trainers.replica import classes, to_images
+from trainers.replica import attributes, classes, to_images
 from trainers.settings import Reads
 from trainers.system import Shapes
 from trainers.systems.catalog import SYSTEMS
@@ -58,14 +58,15 @@ class Batches(Protocol):
 
 @dataclass(frozen=True)
 class Samples:
-    """The validation pictures as the evaluator asks for them: by number."""
+    """The validation pictures as the evaluator asks for them: by number. `mixed`: see `Reads`; then nothing is told of them."""
 
     validation: Validation | PlainValidation
+    mixed: bool = False
 
     @property
     def truth(self) -> bool:
         """Whether the translation of each is known."""
-        return self.validation.truth
+        return self.validation.truth and not self.mixed
 
     def count(self, domain: str) -> int:
         """How many there are."""
@@ -73,18 +74,27 @@ class Samples:
 
     def image(self, domain: str, index: int) -> np.ndarray:
         """uint8 [H,W,C]."""
-        return self.validation.read(domain, self._keys(domain)[index])
+        return self.validation.read(domain, self._key(domain, index))
 
     def label(self, domain: str, index: int) -> int:
         """Its class, a number from 0; -1 where it has none."""
-        return self.validation.label(domain, self._keys(domain)[index])
+        return -1 if self.mixed else self.validation.label(domain, self._key(domain, index))
+
+    def attributes(self, domain: str, index: int) -> np.ndarray:
+        """bool [attributes]: which of the data set's it has."""
+        return self.validation.attributes(domain, self._key(domain, index))
+
+    def label_map(self, domain: str, index: int) -> np.ndarray | None:
+        """uint8 [H,W]: the grey levels of its label map; None where it has none."""
+        return None if self.mixed else self.validation.label_map(self._key(domain, index))
 
     def truths(self, index: int) -> list[int]:
         """The numbers of all pictures of b whose picture of a is stored as that of `index` is, in one order for all of those."""
         return [self._numbers[key] for key in self.validation.twins("a", self.validation.keys("a")[index])]
 
-    def _keys(self, domain: str) -> list[str]:
-        return list(self._numbers) if self.truth else self.validation.keys(domain)
+    def _key(self, domain: str, index: int) -> str:
+        keys = self.validation.keys(domain)
+        return keys[index] if index < len(keys) else list(self._numbers)[index]
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
@@ -144,13 +154,16 @@ class Indexed:
             bad_samples=data.bad_samples,
             shards=lambda manifest, next_use: open_shards(data, manifest, next_use),
             labelled={domain: classes(domain) for domain in reads_of(self.run).labelled},
+            attributed={domain: attributes(domain) for domain in reads_of(self.run).attributed},
             memory_bytes=data.memory_bytes,
         )
 
     def samples(self, limit: int) -> Samples:
         """At most `limit` validation pictures of a domain."""
-        domains = reads_of(self.run).domains
-        return Samples(Validation(self.manifest, domains=domains, image=self.run.data.image, limit=limit))
+        reads, image, task = reads_of(self.run), self.run.data.image, self.run.task
+        label_map = task.label_map if task else ""
+        pictures = Validation(self.manifest, domains=reads.domains, image=image, limit=limit, label_map=label_map)
+        return Samples(pictures, reads.mixed)
 
     def measured(self) -> Measured:
         """At most `MEASURED_SAMPLES` training pictures of a domain."""
@@ -217,7 +230,8 @@ class Plain:
                 image=data.image,
                 limit=limit,
                 bad_samples=data.bad_samples,
-            )
+            ),
+            reads.mixed,
         )
 
 

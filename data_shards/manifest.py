@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_shards.address import join
+from data_shards.attributes import Attributes
 from data_shards.errors import DataError, has
 from data_shards.manifest_file import ETAGS, FILE, Head, Row, Shard, manifest_bytes, numpy_of, read_etags, read_manifest
 from data_shards.split import SPLITS, TRAIN, VALIDATION
@@ -57,6 +58,7 @@ class Manifest:
     store: Store  # of the shards: they may lie elsewhere than the manifest
     shard_names: list[str]
     class_names: list[str]
+    attributes: Attributes
     shard_codes: NDArray[np.int32]
     class_codes: NDArray[np.int32]
     offsets: NDArray[np.int64]
@@ -168,6 +170,7 @@ class Manifest:
             text=self._texts[i].as_py(),
             split=SPLITS[self._split_codes[i]],
             crc32c=int(self.crcs[i]),
+            attributes=self.attributes.text(i),
         )
 
     def _take(self, column: Callable[[str], "pa.Array"]) -> None:
@@ -183,6 +186,14 @@ class Manifest:
         self._split_codes = _codes(column("split"), SPLITS)
         self.offsets, self.sizes, self.crcs = (numpy_of(column(name)) for name in ("offset", "size", "crc32c"))
         self._keys, self._texts = column("key"), column("text")
+        self.attributes = self._attributes(column)
+
+    def _attributes(self, column: Callable[[str], "pa.Array"]) -> Attributes:
+        if not self.head.attributes:
+            return Attributes((), (), np.full(len(self.class_codes), -1, np.int32))
+        told = column("attributes").dictionary_encode()
+        sets = told.dictionary.to_pylist()
+        return Attributes(self.head.attributes, sets, _codes(told, sets))
 
     def _check_rows(self) -> None:
         """ValueError for a picture that does not lie inside its shard."""

@@ -25,16 +25,20 @@ FILE = "manifest.parquet"
 ETAGS = "etags.json"  # beside the manifest, not in it: the same data set in another place has other ETags
 FORMAT = 1  # raised when an old reader would misread a new file
 FORMAT_ELSEWHERE = 2  # of a manifest whose shards lie elsewhere: a reader that does not know `home` would miss them
+FORMAT_ATTRIBUTES = 3  # of a manifest with attributes: a reader that does not know their column would call it damaged
 _HEAD = b"i2i-shards"  # the Parquet metadata key that holds the head as JSON
 _CHECK = "check"  # the head's key of its own checksum; files of earlier versions have none
 _CODED = ("shard", "domain", "class", "split")  # columns of few values, kept as codes from the file to the training
-_OPTIONAL = ("class", "text")
+_OPTIONAL = ("class", "text", "attributes")
 _BATCH = 1 << 16  # rows that are Python objects at one time while a manifest is written
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One picture: bytes [offset, offset + size) of `shard`, with their CRC32C. `cls` and `text` may be unknown."""
+    """One picture: bytes [offset, offset + size) of `shard`, with their CRC32C.
+
+    `cls`, `text` and `attributes` may be unknown. attributes: names with spaces between, "" where it has none.
+    """
 
     shard: str
     offset: int
@@ -45,6 +49,7 @@ class Row:
     text: str | None
     split: str
     crc32c: int
+    attributes: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +74,14 @@ class Head:
     home: str = ""  # the address of the shards where they do not lie beside the manifest
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """domain -> what its grey levels mean, darkest first: level i of n is stored as round(255 * i / (n - 1))."""
+    attributes: tuple[str, ...] = ()  # the names of those that pictures have, sorted
 
     def record(self) -> dict[str, Any]:
         """The JSON object in the file."""
-        unused = [name for name in ("home", "labels") if not getattr(self, name)]
+        unused = [name for name in ("home", "labels", "attributes") if not getattr(self, name)]
         told = {name: value for name, value in asdict(self).items() if name not in unused}
-        return {"format": FORMAT_ELSEWHERE if self.home else FORMAT, **told}
+        elsewhere = FORMAT_ELSEWHERE if self.home else FORMAT
+        return {"format": FORMAT_ATTRIBUTES if self.attributes else elsewhere, **told}
 
 
 def manifest_bytes(head: Head, rows: Iterable[Row]) -> bytes:
@@ -82,7 +89,7 @@ def manifest_bytes(head: Head, rows: Iterable[Row]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
-    types = _columns()
+    types = _columns(head)
     columns = {"cls" if name == "class" else name: type_ for name, type_ in types.items()}
     schema = pa.schema(list(types.items()), metadata={_HEAD: _json(_with_check(head.record()))})
     batches = []
@@ -112,7 +119,7 @@ def read_manifest(uri: str, data: bytes) -> tuple[Head, Callable[[str], "pa.Arra
     )
     head = _read_head(uri, file.schema_arrow.metadata or {})
     coded = {name: pa.dictionary(pa.int32(), pa.string()) for name in _CODED}
-    if [(column.name, column.type) for column in file.schema_arrow] != list({**_columns(), **coded}.items()):
+    if [(column.name, column.type) for column in file.schema_arrow] != list({**_columns(head), **coded}.items()):
         raise ValueError("other columns")
 
     def column(name: str) -> "pa.Array":
@@ -159,7 +166,7 @@ def place_of(uri: str) -> str:
     return str(Address(address.bucket, address.prefix, kept))
 
 
-def _columns() -> dict[str, "pa.DataType"]:
+def _columns(head: Head) -> dict[str, "pa.DataType"]:
     """Column name -> type, in the file's order."""
     import pyarrow as pa
 
@@ -173,6 +180,7 @@ def _columns() -> dict[str, "pa.DataType"]:
         "text": pa.string(),
         "split": pa.string(),
         "crc32c": pa.uint32(),
+        **({"attributes": pa.string()} if head.attributes else {}),
     }
 
 
@@ -180,9 +188,9 @@ def _read_head(uri: str, metadata: Mapping[bytes, bytes]) -> Head:
     if _HEAD not in metadata:
         raise DataError(f"{join(uri, FILE)} is a Parquet file of something else; build the shards again")
     head = json.loads(metadata[_HEAD])
-    if head["format"] > FORMAT_ELSEWHERE:
+    if head["format"] > FORMAT_ATTRIBUTES:
         raise DataError(
-            f"{join(uri, FILE)} has format {head['format']}, this version reads up to {FORMAT_ELSEWHERE}; "
+            f"{join(uri, FILE)} has format {head['format']}, this version reads up to {FORMAT_ATTRIBUTES}; "
             "use the newer i2i-cluster that made it"
         )
     if _CHECK in head and head != _with_check(head):
@@ -197,6 +205,7 @@ def _read_head(uri: str, metadata: Mapping[bytes, bytes]) -> Head:
         license=_text(head["license"]),
         home=_text(head.get("home", "")),
         labels={name: tuple(map(_text, names)) for name, names in head.get("labels", {}).items()},
+        attributes=tuple(map(_text, head.get("attributes", ()))),
     )
 
 

@@ -39,7 +39,8 @@ class Stream:
     alone. limit: domain -> most samples to train on. balance: whether classes come equally often. bad_samples: the
     share of a source that may be unreadable. shards: opens the shards, given the manifest and when a shard is wanted
     next; those of a local folder are read in place without. labelled: domain -> the name under which its samples'
-    classes, [batch / replicas] int64 places in the manifest's list of classes, stand in a batch. threads: decoders
+    classes, [batch / replicas] int64 places in the manifest's list of classes, stand in a batch. attributed: the same
+    for their attributes, [batch / replicas, attributes] bool in the order of the manifest's list. threads: decoders
     beside the caller. prefetch: draws to keep ready per source and hosted replica; 0 computes on call. memory_bytes:
     memory for decoded pictures.
     """
@@ -60,6 +61,7 @@ class Stream:
         bad_samples: float = 0.001,
         shards: OpenShards | None = None,
         labelled: Mapping[str, str] | None = None,
+        attributed: Mapping[str, str] | None = None,
         threads: int = 1,
         prefetch: int = 2,
         memory_bytes: int = MEMORY_BYTES,
@@ -74,7 +76,7 @@ class Stream:
         self._image, self._share, self._seed, self._augment = image, batch // replicas, seed, augment
         self._loaded = augment.load(image) if augment else image  # the side that pictures are decoded to
         self._reader = Reader(manifest, self._loaded, memory_bytes)
-        self._labelled = dict(labelled or {})
+        self._labelled, self._attributed = dict(labelled or {}), dict(attributed or {})
         self._quarantine = Quarantine({name: source.size for name, source in self._sources.items()}, bad_samples)
         self._numbers = {name: number for number, name in enumerate(manifest.shard_names)}
         self._at = dict.fromkeys(self._sources, 0)  # the draw each source was last read at
@@ -89,7 +91,7 @@ class Stream:
         return self._sources[source].order.size
 
     def read(self, source: str, draw: int, replica: int) -> Batch:
-        """domain -> [batch / replicas, image, image, C] uint8, and classes where asked for; fresh memory, the caller's to keep.
+        """domain -> [batch / replicas, image, image, C] uint8, and labels where asked for; fresh memory, the caller's to keep.
 
         A sample that cannot be read is set aside and another one takes its place. Raises TooManyBadSamples, DataError
         (a shard is not what the manifest says) and Unreachable.
@@ -173,10 +175,18 @@ class Stream:
                         views[slot].show(picture, target[domain])
                     elif picture is not target[domain]:
                         target[domain][...] = picture
-        for domain, name in self._labelled.items():
-            if domain in source.rows:
-                batch[name] = self._manifest.class_codes[source.rows[domain][samples]].astype(np.int64)
-        return batch
+        return batch | self._labels(source, samples)
+
+    def _labels(self, source: Source, samples: Sequence[int]) -> Batch:
+        """What is asked for beside the pictures."""
+        manifest, rows = self._manifest, {domain: found[samples] for domain, found in source.rows.items()}
+        classes = {
+            name: manifest.class_codes[rows[domain]].astype(np.int64)
+            for domain, name in self._labelled.items()
+            if domain in rows
+        }
+        attributes = {name: manifest.attributes.of(rows[d]) for d, name in self._attributed.items() if d in rows}
+        return classes | attributes
 
     def _memory(self, domain: str, count: int, side: int) -> NDArray[np.uint8]:
         return np.empty((count, side, side, self._manifest.domains[domain].channels), np.uint8)

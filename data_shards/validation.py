@@ -23,11 +23,18 @@ class Validation:
 
     domains: which to read. image: side in pixels. limit: at most so many keys per domain, the same ones on every call
     and in every sweep over this data set: a class each where it lasts, else by the keys' hash. split: other pictures than
-    the validation's.
+    the validation's. label_map: a domain of label maps, read beside the pictures that have the same keys; "" for none.
     """
 
     def __init__(
-        self, manifest: Manifest, *, domains: Sequence[str], image: int, limit: int, split: str = VALIDATION
+        self,
+        manifest: Manifest,
+        *,
+        domains: Sequence[str],
+        image: int,
+        limit: int,
+        split: str = VALIDATION,
+        label_map: str = "",
     ) -> None:
         self._manifest, self._split = manifest, split
         self._reader = Reader(manifest, image)
@@ -45,6 +52,7 @@ class Validation:
             self._rows[domain] = {key: places[key] for key in chosen}
         self._chosen = {domain: list(chosen) for domain, chosen in self._rows.items()}
         self._twins: dict[str, dict[str, list[str]]] = {}
+        self._label_map, self._maps = label_map, self._find_maps(label_map)
         self._fetched = not manifest.store.remote
 
     def keys(self, domain: str) -> list[str]:
@@ -85,22 +93,44 @@ class Validation:
         """The picture's class, a place in the manifest's list of them; -1 where it has none."""
         return int(self._manifest.class_codes[self._rows[domain][key]])
 
+    def attributes(self, domain: str, key: str) -> NDArray[np.bool_]:
+        """[attributes], in the order of the manifest's list: which of them the picture has; none where nobody told."""
+        found: NDArray[np.bool_] = self._manifest.attributes.of(np.array([self._rows[domain][key]]))[0]
+        return found
+
+    def label_map(self, key: str) -> NDArray[np.uint8] | None:
+        """[image, image] uint8, read-only: the grey levels of the label map of the picture `key`; None where it has none."""
+        if key not in self._maps:
+            return None
+        if not self._fetched:
+            self._fetch_all()
+        return self._picture(self._label_map, self._maps[key], key)[:, :, 0]
+
     def read(self, domain: str, key: str) -> NDArray[np.uint8]:
         """[image, image, C] uint8, read-only. RuntimeError where it cannot be read: no score is made up of the rest."""
         if not self._fetched:
             self._fetch_all()
-        return self._picture(domain, key)
+        return self._picture(domain, self._rows[domain][key], key)
+
+    def _find_maps(self, domain: str) -> dict[str, int]:
+        """Chosen key -> the row of its label map in `domain`."""
+        if not domain:
+            return {}
+        rows = self._manifest.select(domain, self._split)
+        chosen = {key for keys in self._chosen.values() for key in keys}
+        every = zip(self._manifest.keys_of(rows), rows.tolist(), strict=True)
+        return {key: row for key, row in every if key in chosen}
 
     def _fetch_all(self) -> None:
         """Bring all of them into memory at once, as far as it goes: one after the other the network would be waited for."""
-        places = [(domain, key) for domain, rows in self._rows.items() for key in rows]
+        listed = {**self._rows, **({self._label_map: self._maps} if self._maps else {})}
+        places = [(domain, row, key) for domain, rows in listed.items() for key, row in rows.items()]
         with ThreadPoolExecutor(_REQUESTS) as pool:
             for _ in pool.map(lambda place: self._picture(*place), places):
                 pass
         self._fetched = True
 
-    def _picture(self, domain: str, key: str) -> NDArray[np.uint8]:
-        row = self._rows[domain][key]
+    def _picture(self, domain: str, row: int, key: str) -> NDArray[np.uint8]:
         try:
             return self._reader.picture(domain, row, self._read, self._read)
         except Unreadable as failure:

@@ -7,19 +7,30 @@ sweep's identity, so data rebuilt from other pictures is another sweep, and the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from data_shards.errors import DataError, Unreachable
 from data_shards.manifest import Manifest
 from data_shards.source import training_rows, within_limit
 from data_shards.split import TRAIN, VALIDATION
-from orchestrator.errors import Refusal, show
+from orchestrator.errors import Refusal, asked, refuse
+from orchestrator.labels import check_attributes, label_names
 from orchestrator.quantities import size_text
-from trainers.errors import SettingError
 from trainers.settings import Reads
 from trainers.system import System
+from trainers.systems.catalog import SYSTEMS
 
 Shapes = dict[str, tuple[int, int, int]]
+MAKES_MAPS = "`i2i-cluster shards build openmoji OUT --labels` makes a data set that has them"
+
+
+@dataclass(frozen=True)
+class LabelMaps:
+    """What the levels of a domain of label maps mean, darkest first; and the domains `of` which validation pictures have one."""
+
+    classes: tuple[str, ...]
+    of: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -29,8 +40,10 @@ class DataFacts:
     `sha256`: of the manifest, or of the listing of the shards. `stored`: domain -> (channels, height, width) as kept in
     the shards. `train`: source -> samples, where a pair is one sample. `validation`: domain -> pictures. `truth`: every
     validation picture has its counterpart. `largest_cached`: bytes of the largest shard that goes through the node's
-    cache; 0 where shards are read in place. `classes`: the names of the samples' classes.
-    `labelled`: the domains where some validation pictures have one. `notes`: what the user should know, a line each.
+    cache; 0 where shards are read in place. `classes`: the names of the samples' classes, or of the pixels' where the system
+    reads label maps. `label_names`: those of the labels that the system reads: classes, attributes or domains. `labelled`: the
+    domains where some validation pictures have a class. `label_maps`: the domains that hold label maps. `notes`: what the user
+    should know, a line each.
     """
 
     uri: str
@@ -42,7 +55,9 @@ class DataFacts:
     truth: bool
     largest_cached: int = 0
     classes: tuple[str, ...] = ()
+    label_names: tuple[str, ...] = ()
     labelled: frozenset[str] = frozenset()
+    label_maps: Mapping[str, LabelMaps] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def shapes(self, image: int) -> Shapes:
@@ -60,6 +75,55 @@ def read_data(
     Raises:
         Refusal: nothing is there, a domain is missing, or there is nothing to train on.
     """
+    manifest, reads = open_manifest(uri), reads or system.reads
+    if reads.label_map:
+        _check_label_map(manifest, system, reads)
+    missing = [domain for domain in reads.domains if domain not in manifest.domains]
+    if missing:
+        problem = f"{system.name} reads domain {' and '.join(missing)}, which {manifest.name} does not have"
+        raise Refusal(problem, path="data.uri", value=uri, has=manifest.domains)
+    split = [*([TRAIN] if reads.paired else []), *([VALIDATION] if reads.label_map else [])]
+    refuse(
+        asked(
+            *(partial(_check_pairs, manifest, reads.domains, system.name, side) for side in split),
+            partial(_check_labels, manifest, system, reads),
+            partial(check_attributes, manifest, system, reads),
+            partial(_check_training, manifest, system, reads),
+        )
+    )
+    train = {
+        name: within_limit(len(manifest.join(domains)[domains[0]]), domains, limit)
+        for name, domains in reads.sources.items()
+    }
+    held = [manifest.keys(domain, VALIDATION) for domain in reads.domains]
+    domains = {name: manifest.domains[name] for name in reads.domains}
+    classes = manifest.head.labels[reads.label_map] if reads.label_map else tuple(manifest.class_names)
+    classed = [d for d in domains if (manifest.class_codes[manifest.select(d, VALIDATION)] >= 0).any()]
+    return DataFacts(
+        uri=manifest.uri,
+        sha256=manifest.sha256,
+        name=manifest.name,
+        stored={name: (domain.channels, domain.height, domain.width) for name, domain in domains.items()},
+        train=train,
+        validation={name: domain.validation for name, domain in domains.items()},
+        truth=not reads.mixed and len(held) > 1 and bool(held[0]) and all(side == held[0] for side in held),
+        largest_cached=max((shard.bytes for shard in manifest.shards.values()), default=0)
+        if manifest.store.remote
+        else 0,
+        classes=classes,
+        label_names=label_names(reads, classes, manifest.head.attributes),
+        labelled=frozenset(() if reads.mixed else classed),
+        label_maps={
+            name: LabelMaps(means, _mapped(manifest, name, reads))
+            for name, means in manifest.head.labels.items()
+            if name in manifest.domains
+        },
+        notes=tuple(_not_balanced(manifest, reads.sources, limit)) if balanced else (),
+    )
+
+
+def open_manifest(uri: str) -> Manifest:
+    """The manifest at `uri`. Refusal where there is none, or none of the shards that are there."""
     try:
         manifest = Manifest.open(uri)
         _check_shards(manifest)
@@ -69,42 +133,17 @@ def read_data(
         raise
     except OSError as error:
         raise Refusal(f"{uri} cannot be read: {(error.strerror or '').lower()}", path="data.uri", value=uri) from error
-    reads = reads or system.reads
-    missing = [domain for domain in reads.domains if domain not in manifest.domains]
-    if missing:
-        problem = f"{system.name} reads domain {' and '.join(missing)}, which {manifest.name} does not have"
-        raise Refusal(problem, path="data.uri", value=uri, has=manifest.domains)
-    for domain in limit:
-        if domain not in reads.domains:
-            problem = f"{system.name} reads no domain {domain}"
-            raise Refusal(problem, path=f"data.limit.{domain}", value=domain, has=reads.domains)
-    if reads.paired:
-        _check_pairs(manifest, reads.domains, system.name)
-    _check_labels(manifest, system, reads)
-    train = {
-        name: within_limit(len(manifest.join(domains)[domains[0]]), domains, limit)
-        for name, domains in reads.sources.items()
-    }
-    for source, count in train.items():
-        if not count:
-            wanted = "pairs" if reads.paired else f"pictures of domain {source}"
-            raise Refusal(f"{system.name} needs {wanted}, and {manifest.name} has none to train on", path="data.uri")
-    held = [manifest.keys(domain, VALIDATION) for domain in reads.domains]
-    domains = {name: manifest.domains[name] for name in reads.domains}
-    return DataFacts(
-        uri=manifest.uri,
-        sha256=manifest.sha256,
-        name=manifest.name,
-        stored={name: (domain.channels, domain.height, domain.width) for name, domain in domains.items()},
-        train=train,
-        validation={name: domain.validation for name, domain in domains.items()},
-        truth=len(held) > 1 and bool(held[0]) and all(side == held[0] for side in held),
-        largest_cached=max((shard.bytes for shard in manifest.shards.values()), default=0)
-        if manifest.store.remote
-        else 0,
-        classes=tuple(manifest.class_names),
-        labelled=frozenset(d for d in domains if (manifest.class_codes[manifest.select(d, VALIDATION)] >= 0).any()),
-        notes=tuple(_not_balanced(manifest, reads.sources, limit)) if balanced else (),
+    return manifest
+
+
+def check_limits(system: type[System], reads: Reads, limit: Mapping[str, int]) -> None:
+    """Refusal where a limit is for a domain that the system does not read."""
+    refuse(
+        [
+            Refusal(f"{system.name} reads no domain {domain}", path=f"data.limit.{domain}", has=reads.domains)
+            for domain in limit
+            if domain not in reads.domains
+        ]
     )
 
 
@@ -154,6 +193,26 @@ def _check_shards(manifest: Manifest) -> None:
             )
 
 
+def _check_training(manifest: Manifest, system: type[System], reads: Reads) -> None:
+    """Refusal where there is nothing to train on."""
+    for source, domains in reads.sources.items():
+        if not len(manifest.join(domains)[domains[0]]):
+            wanted = "pairs" if reads.paired else f"pictures of domain {source}"
+            problem = f"{system.name} needs {wanted}, and {manifest.name} has none to train on"
+            advice = _without_pairs(manifest, reads) if reads.paired and not reads.label_map else ""
+            raise Refusal(problem + advice, path="data.uri", value=manifest.uri)
+
+
+def _without_pairs(manifest: Manifest, reads: Reads) -> str:
+    """What to do with pictures that are no pairs: the systems that take these as they are, or how to join them."""
+    unpaired = [
+        system for system in SYSTEMS.values() if not system.reads.paired and system.reads.domains == reads.domains
+    ]
+    fitting = [system.name for system in unpaired if not asked(partial(_check_labels, manifest, system, system.reads))]
+    takers = f"; unpaired pictures are for {', '.join(fitting)}" if fitting else ""
+    return f"{takers}; `i2i-cluster shards build folder OUT --from DIR --paired` makes pairs of pictures of one name"
+
+
 def _check_labels(manifest: Manifest, system: type[System], reads: Reads) -> None:
     """Refusal where a domain whose classes the system reads has a picture without one: a training picture, or one that the
     system itself judges."""
@@ -169,28 +228,35 @@ def _check_labels(manifest: Manifest, system: type[System], reads: Reads) -> Non
                 raise Refusal(problem, path="data.uri", value=manifest.uri)
 
 
-def _check_pairs(manifest: Manifest, domains: tuple[str, ...], system: str) -> None:
-    """Refusal where a training picture lacks its other side."""
-    pairs = len(manifest.join(domains)[domains[0]])
+def _check_label_map(manifest: Manifest, system: type[System], reads: Reads) -> None:
+    """Refusal where the domain that the system takes for label maps holds none."""
+    name, labels = reads.label_map, manifest.head.labels
+    if not labels:
+        problem = f"{system.name} reads label maps, and {manifest.name} has none; {MAKES_MAPS}"
+        raise Refusal(problem, path="data.uri", value=manifest.uri)
+    if name not in labels:
+        problem = f"{system.name} reads label maps of domain {name}, and those of {manifest.name} are in another one"
+        raise Refusal(problem, path="data.uri", value=manifest.uri, has=labels)
+
+
+def _mapped(manifest: Manifest, label_map: str, reads: Reads) -> frozenset[str]:
+    """The domains of which some validation pictures have a label map in the domain `label_map`."""
+    others = [domain for domain in reads.domains if domain != label_map and not reads.mixed]
+    return frozenset(d for d in others if len(manifest.join((d, label_map), VALIDATION)[d]))
+
+
+def _check_pairs(manifest: Manifest, domains: tuple[str, ...], system: str, split: str) -> None:
+    """Refusal where a picture of a split lacks its other side. Where no training picture has one, another check tells."""
+    pairs = len(manifest.join(domains, split)[domains[0]])
+    word = "training" if split == TRAIN else "validation"
     for domain in domains:
-        keys = manifest.keys(domain)
-        if pairs and len(keys) > pairs:
-            others = set.intersection(*(set(manifest.keys(other)) for other in domains))
+        keys = manifest.keys(domain, split)
+        if (pairs or split != TRAIN) and len(keys) > pairs:
+            others = set.intersection(*(set(manifest.keys(other, split)) for other in domains))
             alone = next(key for key in keys if key not in others)
             problem = (
-                f"{system} joins {' and '.join(domains)} by key, and {len(keys) - pairs} of the {len(keys)} training "
+                f"{system} joins {' and '.join(domains)} by key, and {len(keys) - pairs} of the {len(keys)} {word} "
                 f"pictures of {domain} in {manifest.name} have no other side, such as {alone!r}; "
                 "make the data set again from pairs alone"
             )
             raise Refusal(problem, path="data.uri", value=manifest.uri)
-
-
-def check_shapes(system: type[System], shapes: Shapes, hyper: object, searched: bool) -> None:
-    """Raise Refusal where the networks cannot take these shapes; `searched`: the setting is a trial's."""
-    try:
-        system.check(shapes, hyper)
-    except SettingError as error:
-        path = f"search.{error.path}" if searched else error.path
-        is_named = str(error.value) in error.problem
-        problem = error.problem if is_named else f"{show(error.value)} does not fit: {error.problem}"
-        raise Refusal(problem, path=path, value=error.value) from error

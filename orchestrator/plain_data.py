@@ -11,6 +11,7 @@ from data_shards.index.names import DomainPattern
 from data_shards.manifest_file import FILE
 from orchestrator.data import DataFacts
 from orchestrator.errors import Refusal
+from orchestrator.labels import label_names
 from orchestrator.sweep_data import DataPart
 from trainers.settings import Reads
 from trainers.system import System
@@ -54,10 +55,10 @@ def read_plain(data: DataPart, system: type[System], reads: Reads | None = None)
     from data_shards.plain.look import held_back, look
 
     reads = reads or system.reads
-    if reads.labelled:
-        problem = (
-            f"{system.name} reads the classes of domain {' and '.join(reads.labelled)}, which only a manifest knows"
-        )
+    told, kind = (reads.labelled, "classes") if reads.labelled else (reads.attributed, "attributes")
+    if told or reads.label_map:
+        what = f"{kind} of domain {' and '.join(told)}" if told else "meaning of label maps"
+        problem = f"{system.name} reads the {what}, which only a manifest knows"
         raise Refusal(f"{problem}; nearest: indexed", path="data.mode", value=data.mode)
     try:
         plain = PlainData(data.uri, data.domains)
@@ -77,6 +78,7 @@ def read_plain(data: DataPart, system: type[System], reads: Reads | None = None)
         stored={domain: stored[domain] for domain in reads.domains},
         train=dict.fromkeys(reads.sources),
         validation=validation,
-        truth=truth,
+        truth=truth and not reads.mixed,
+        label_names=label_names(reads, (), ()),
         notes=(NOT_EXACT, *([HAS_MANIFEST] if has_manifest else [])),
     )

@@ -13,14 +13,19 @@ from trainers.pool import Pool
 from trainers.settings import Reads
 from trainers.system import Player
 
-# (source, draw, replica) -> domain -> uint8 [N,H,W,C], and `classes(domain)` -> int64 [N] where a system reads labels:
-# a pure function, so that draws can be repeated and read ahead
+# (source, draw, replica) -> domain -> uint8 [N,H,W,C], and where a system reads labels `classes(domain)` -> int64 [N] or
+# `attributes(domain)` -> bool [N,attributes]: a pure function, so that draws can be repeated and read ahead
 Read = Callable[[str, int, int], Mapping[str, np.ndarray]]
 
 
 def classes(domain: str) -> str:
     """The name of a domain's classes in a batch."""
     return f"{domain}.class"
+
+
+def attributes(domain: str) -> str:
+    """The name of a domain's attributes in a batch."""
+    return f"{domain}.attributes"
 
 
 def to_images(pixels: np.ndarray, device: torch.device, layout: torch.memory_format) -> Tensor:
@@ -55,17 +60,17 @@ class HostedReplica:
         return tuple(self._images(batch, domain) for domain in self.reads.domains)
 
     def draw_labelled(self, domain: str) -> tuple[Tensor, Tensor]:
-        """The next batch of an unpaired domain and its classes, int64 `[N]`."""
+        """The next batch of an unpaired domain and its labels: classes, int64 `[N]`, or attributes, bool `[N,attributes]`."""
         assert not self.reads.paired, "a paired system draws pairs: replica.draw_labelled_pair()"
         batch = self._next(domain)
-        return self._images(batch, domain), self._classes(batch, domain)
+        return self._images(batch, domain), self._labels(batch, domain)
 
     def draw_labelled_pair(self) -> tuple[Tensor, ...]:
-        """The next batch of the paired source, one tensor per domain; then the classes, int64 `[N]`, of each labelled one."""
+        """The next batch of the paired source, one tensor per domain; then the labels of each that has some."""
         assert self.reads.paired, "an unpaired system draws by domain: replica.draw_labelled('a')"
         batch = self._next("".join(self.reads.domains))
         images = [self._images(batch, domain) for domain in self.reads.domains]
-        return (*images, *(self._classes(batch, domain) for domain in self.reads.labelled))
+        return (*images, *(self._labels(batch, d) for d in (*self.reads.labelled, *self.reads.attributed)))
 
     def _next(self, source: str) -> Mapping[str, np.ndarray]:
         number = self.base[source] + self.drawn.get(source, 0)
@@ -75,8 +80,9 @@ class HostedReplica:
     def _images(self, batch: Mapping[str, np.ndarray], domain: str) -> Tensor:
         return to_images(batch[domain], self.device, self.layout)
 
-    def _classes(self, batch: Mapping[str, np.ndarray], domain: str) -> Tensor:
-        return torch.from_numpy(batch[classes(domain)]).to(self.device, non_blocking=True)
+    def _labels(self, batch: Mapping[str, np.ndarray], domain: str) -> Tensor:
+        name = attributes(domain) if domain in self.reads.attributed else classes(domain)
+        return torch.from_numpy(batch[name]).to(self.device, non_blocking=True)
 
     def pool(self, domain: str) -> Pool:
         """This replica's history of generated images of a domain."""

@@ -5,7 +5,6 @@ PNG of it), and all pictures of a domain must have one size. With one, each pict
 that many pixels and stored as PNG, or as JPEG where it was one; a JPEG of that size is kept byte for byte.
 """
 
-import csv
 import hashlib
 import io
 import os
@@ -13,19 +12,17 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from data_shards.build.labels import LABELS, Label, read_labels
 from data_shards.build.layouts import Found, Part, find, recognised
 from data_shards.build.pack import SIZES, Sample
 from data_shards.build.picture import JPEG_QUALITY, Picture, Progress, encode, in_parallel, keep, silent, upright
 from data_shards.build.writer import BuildReport, Recipe, build
 from data_shards.decode import JPEG, opened, square
-from data_shards.errors import DataError, has
+from data_shards.errors import DataError
 from data_shards.store import local_folder
 
-LABELS = "labels.csv"
 _GREY = ("1", "L", "LA", "I;16", "I;16B")
 _THREADS = 2
-
-Label = tuple[str, str | None]  # (class, text)
 
 
 def build_folder(
@@ -45,7 +42,7 @@ def build_folder(
     validation), "side-by-side" (A|B in one picture; in train/, val/, test/ or directly), or "auto" for one of the
     first two. paired: join the two folders' files by name (side-by-side pictures are pairs anyway). size: pixels, or
     None to keep the files as they are. validation: the share to hold back where no folder does. A file `labels.csv`
-    in `source` may give columns file,class and text.
+    in `source` may give classes, texts and attributes, see `read_labels`.
     """
     if size is not None and size not in SIZES:
         raise DataError(f"a size of {size} pixels is not in 8..4096; leave it out to keep the pictures' own")
@@ -53,7 +50,7 @@ def build_folder(
     layout = recognised(root, layout)
     found = find(root, layout, paired)
     files = sorted({part.file for sample in found for part in sample.parts.values()})
-    labels = _labels(root, files)
+    labels = read_labels(root, files)
     recipe = Recipe(
         name=root.name.encode(errors="replace").decode(),
         arguments={
@@ -62,6 +59,7 @@ def build_folder(
             "size": size,
             "validation": validation,
             **_encoding(files, size),
+            **({"attributes": True} if any(label.attributes is not None for label in labels.values()) else {}),
         },
         sources=_digest(root, files),
     )
@@ -75,11 +73,14 @@ def _samples(
     unlabelled = 0
     pictures = in_parallel(partial(_pictures, channels=channels, size=size), found, len(found), progress, _THREADS)
     for sample, shown in zip(found, pictures, strict=True):
-        cls, text = _label(sample, labels)
-        unlabelled += cls is None
-        yield Sample(sample.key, shown, cls=cls, text=text, side=sample.side)
+        label = _label(sample, labels)
+        unlabelled += label is None
+        cls, text, attributes = label or Label()
+        yield Sample(sample.key, shown, cls=cls, text=text, side=sample.side, attributes=attributes)
     if labels and unlabelled:
-        notes.append(f"{unlabelled} of {len(found)} samples are not in {LABELS} and have no class")
+        given = next(iter(labels.values()))
+        what = [name for name, value in (("class", given.cls), ("attributes", given.attributes)) if value is not None]
+        notes.append(f"{unlabelled} of {len(found)} samples are not in {LABELS} and have no {' and no '.join(what)}")
 
 
 def _pictures(sample: Found, channels: dict[str, int], size: int | None) -> dict[str, Picture]:
@@ -133,56 +134,14 @@ def _channels(found: Sequence[Found], domain: str) -> int:
     return 1
 
 
-def _labels(root: Path, files: Sequence[Path]) -> dict[Path, Label]:
-    """What labels.csv says, by file; empty where there is none. It names files by path or, if unique, by name."""
-    path = root / LABELS
-    if not path.exists():
-        return {}
-    names: dict[str, list[Path]] = {}
-    for file in files:
-        for name in {file.name, file.relative_to(root).as_posix()}:
-            names.setdefault(name, []).append(file)
-    labels: dict[Path, Label] = {}
-    for line, row in _rows(path):
-        name, cls = row["file"] or "", row["class"]
-        matches = names.get(name, [])
-        if len(matches) != 1:
-            problem = "names several pictures; give its path" if matches else f"is not a picture here{has(name, names)}"
-            raise DataError(f"{path}, line {line}: {name} {problem}")
-        if not cls:
-            raise DataError(f"{path}, line {line}: {name} has no class; fill it in or drop the line")
-        other, _ = labels.setdefault(matches[0], (cls, row.get("text") or None))
-        if other != cls:
-            raise DataError(
-                f"{path}, line {line}: {name} has the class {other} in an earlier line; keep one of the two"
-            )
-    return labels
-
-
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str | None]]]:
-    """The lines of labels.csv below its first, with their numbers; DataError for what is no such table."""
-    try:
-        table = csv.DictReader(io.StringIO(path.read_text("utf-8-sig")))
-        missing = {"file", "class"} - set(table.fieldnames or ())
-        if missing:
-            raise DataError(
-                f"{path} has no column {min(missing)}; its first line must be file,class or file,class,text"
-            )
-        for row in table:
-            yield table.line_num, row
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text; save it as UTF-8") from error
-    except csv.Error as error:
-        raise DataError(f"{path} cannot be read as a table: {error}") from error
-
-
-def _label(sample: Found, labels: dict[Path, Label]) -> tuple[str | None, str | None]:
-    """The class and text of a sample; DataError where its two sides have different ones."""
-    given = {labels[part.file] for part in sample.parts.values() if part.file in labels}
-    if len({cls for cls, _ in given}) > 1:
-        raise DataError(f"{LABELS} gives the two pictures of pair {sample.key} different classes")
-    texts = sorted(text for _, text in given if text)
-    return (next(iter(given))[0] if given else None), (texts[0] if texts else None)
+def _label(sample: Found, labels: dict[Path, Label]) -> Label | None:
+    """What is told of a sample; DataError where its two sides are of different classes or have different attributes."""
+    given = [labels[part.file] for part in sample.parts.values() if part.file in labels]
+    for what, told in (("classes", {one.cls for one in given}), ("attributes", {one.attributes for one in given})):
+        if len(told) > 1:
+            raise DataError(f"{LABELS} gives the two pictures of pair {sample.key} different {what}")
+    texts = sorted(one.text for one in given if one.text)
+    return given[0]._replace(text=texts[0] if texts else None) if given else None
 
 
 def _digest(root: Path, files: Sequence[Path]) -> str:

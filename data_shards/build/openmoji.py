@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from data_shards.attributes import spelled
 from data_shards.build.openmoji_svg import LABELS, label_map, line_drawing, rasterise
 from data_shards.build.pack import Sample
 from data_shards.build.picture import Picture, Progress, encode, in_parallel, silent
@@ -30,6 +31,9 @@ _VARIANT = {*range(0x1F3FB, 0x1F400), 0xFE0E, 0xFE0F, 0x2640, 0x2642, *range(0x1
 _PERSON = {0x1F468: 0x1F9D1, 0x1F469: 0x1F9D1, 0x1F466: 0x1F9D2, 0x1F467: 0x1F9D2}  # man, woman; boy, girl
 _JOINER = 0x200D
 _SKIN = dict(zip(range(0x1F3FB, 0x1F400), ("light", "medium-light", "medium", "medium-dark", "dark"), strict=True))
+_HAIR = dict(zip(range(0x1F9B0, 0x1F9B4), ("red-hair", "curly-hair", "bald", "white-hair"), strict=True))
+_GENDER = dict.fromkeys((0x2640, 0x1F467, 0x1F469), "female") | dict.fromkeys((0x2642, 0x1F466, 0x1F468), "male")
+_ATTRIBUTES = {code: f"{tone}-skin" for code, tone in _SKIN.items()} | _HAIR | _GENDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,11 @@ class Emoji:
         return tones.pop() if len(tones) == 1 else None
 
     @property
+    def attributes(self) -> str:
+        """Skin tones, hair and genders of all people that its code points name, such as "dark-skin female"; "" for none."""
+        return spelled(_ATTRIBUTES[code] for code in self.codes if code in _ATTRIBUTES)
+
+    @property
     def flag(self) -> bool:
         """A flag by its name: regional letters, tag letters, or a banner joined with something."""
         codes = self.codes
@@ -80,6 +89,7 @@ def build_openmoji(
     limit: int | None = None,
     labels: bool = False,
     classes: str = "base",
+    attributes: bool = False,
     progress: Progress = silent,
     upload: Progress = silent,
 ) -> BuildReport:
@@ -87,6 +97,7 @@ def build_openmoji(
 
     limit: at most so many pairs, whole families of variants chosen by hash, for a quick try. labels: also a domain
     "labels", grey maps of what each pixel shows. classes: "base", the emoji without its variants, or "skin-tone".
+    attributes: also skin tones, hair and genders, any number for each pair.
     """
     if not 8 <= size <= 1024:
         raise DataError(f"a size of {size} pixels is not in 8..1024; OpenMoji is drawn on a grid of 72")
@@ -97,14 +108,15 @@ def build_openmoji(
     # What is left at its default is not written, so that the manifest without it keeps its bytes.
     more: dict[str, object] = {"labels": True} if labels else {}
     more |= {"classes": classes} if classes != "base" else {}
+    more |= {"attributes": True} if attributes else {}
     recipe = Recipe(name="openmoji", arguments={**arguments, **more}, sources=_digest(emojis), license=LICENSE)
-    samples = partial(_samples, emojis, size, labels, classes, progress)
+    samples = partial(_samples, emojis, size, labels, classes, attributes, progress)
     meanings = {"labels": LABELS} if labels else {}
     return build(out, recipe, samples, validation, labels=meanings, upload=upload)
 
 
 def _samples(
-    emojis: list[Emoji], size: int, labels: bool, classes: str, progress: Progress, notes: list[str]
+    emojis: list[Emoji], size: int, labels: bool, classes: str, attributes: bool, progress: Progress, notes: list[str]
 ) -> Iterator[Sample]:
     # How a flag's lines look is learnt from those with a flag's name: OpenMoji's own ones have private codes.
     flags = {encode(rasterise(line_drawing(e.path.read_text("utf-8")), size)).digest for e in _installed() if e.flag}
@@ -123,7 +135,8 @@ def _samples(
             cls = emoji.base if classes == "base" else emoji.skin_tone
             unnamed += emoji.text is None
             unclassed += cls is None
-            yield Sample(emoji.path.stem.lower(), pictures, group=emoji.base, cls=cls, text=emoji.text)
+            has = emoji.attributes if attributes else None
+            yield Sample(emoji.path.stem.lower(), pictures, group=emoji.base, cls=cls, text=emoji.text, attributes=has)
     notes += [f"{what} left out: {count}" for what, count in left_out.items() if count]
     notes += [f"pairs without text, as Unicode gives them no name: {unnamed}"] if unnamed else []
     notes += [f"pairs without a class, as they show two skin tones: {unclassed}"] if unclassed else []

@@ -28,7 +28,8 @@ class Sample:
     """One key of a data set: its pictures by domain, and what is known about it.
 
     key: ASCII letters, digits, "-", "_", "%"; at most 80. group: samples of an equal group are never split up. side:
-    "train" or "validation" where the source decided; then all samples of the data set have one.
+    "train" or "validation" where the source decided; then all samples of the data set have one. attributes: names with
+    spaces between, sorted; "" where it has none.
     """
 
     key: str
@@ -37,6 +38,7 @@ class Sample:
     cls: str | None = None
     text: str | None = None
     side: str | None = None
+    attributes: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +161,14 @@ def _add(tar: TarWriter, entry: Entry, numbers: Mapping[str, int], file: IO[byte
             text=sample.text,
             split=str(sample.side),
             crc32c=google_crc32c.value(data),
+            attributes=sample.attributes,
         )
     if sample.cls is not None:  # WebDataset reads .cls as a number; the manifest has the name
         tar.add(f"{sample.key}.cls", str(numbers[sample.cls]).encode())
     if sample.text is not None:
         tar.add(f"{sample.key}.txt", sample.text.encode())
+    if sample.attributes is not None:
+        tar.add(f"{sample.key}.attrs", sample.attributes.encode())
 
 
 def _parts(entries: Iterable[Entry]) -> Iterator[list[Entry]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from data_shards.attributes import all_names
 from data_shards.build.atomic import new_folder, scratch_folder
 from data_shards.build.pack import Sample, common_shapes, decide_sides, spool, write_shards
 from data_shards.build.picture import Progress, silent
@@ -128,6 +129,7 @@ def _make(
             notes=(*notes, *dropped),
             license=recipe.license,
             labels=labels,
+            attributes=all_names(entry.sample.attributes for entry in entries),
         )
         FolderStore(folder).write(FILE, manifest_bytes(head, rows))
 

@@ -1,5 +1,6 @@
 """The numbers of a data set: how many of what, how large, and how evenly its classes are spread."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class ClassCount:
-    """How many training pictures a class has, by domain."""
+    """How many training pictures a class has, or an attribute, by domain."""
 
     name: str
     pictures: dict[str, int]
@@ -39,7 +40,7 @@ class Statistics(Description):
     """A data set in numbers. shard_bytes: None where there are no shards. picture_bytes: by domain, of those that have
     pictures. balance: the classes by their number of training pictures, most first. unlabelled: by domain, training
     pictures without a class. texts: by domain, pictures with a text. labels: by domain, what its grey levels mean.
-    home: where the shards are."""
+    attributes: by their number of training pictures, most first. home: where the shards are."""
 
     home: str
     shard_bytes: Spread | None
@@ -48,12 +49,14 @@ class Statistics(Description):
     unlabelled: dict[str, int]
     texts: dict[str, int]
     labels: dict[str, list[str]]
+    attributes: list[ClassCount]
 
 
 def statistics(manifest: Manifest) -> Statistics:
     """The numbers, from the manifest alone: no shard is read."""
     sizes: dict[str, Spread] = {}
     counts: dict[str, list[int]] = {}
+    having: dict[str, list[int]] = {}
     unlabelled, texts = {}, {}
     told = _told(manifest)
     for domain in manifest.domains:
@@ -61,24 +64,29 @@ def statistics(manifest: Manifest) -> Statistics:
         if len(rows):
             sizes[domain] = _spread(manifest.sizes[rows])
         texts[domain] = int(told[rows].sum())
-        codes = manifest.class_codes[manifest.select(domain, TRAIN)]
+        training = manifest.select(domain, TRAIN)
+        codes = manifest.class_codes[training]
         counts[domain] = np.bincount(codes[codes >= 0], minlength=len(manifest.class_names)).tolist()
         unlabelled[domain] = int((codes < 0).sum())
-    balance = [
-        ClassCount(name, {domain: counts[domain][code] for domain in counts})
-        for code, name in enumerate(manifest.class_names)
-    ]
+        having[domain] = manifest.attributes.of(training).sum(0).tolist()
     shards = np.array([shard.bytes for shard in manifest.shards.values()], np.int64)
     return Statistics(
         **vars(describe(manifest)),
         home=manifest.store.uri,
         shard_bytes=_spread(shards) if len(shards) else None,
         picture_bytes=sizes,
-        balance=sorted(balance, key=lambda count: (-count.total, count.name)),
+        balance=_counted(manifest.class_names, counts),
         unlabelled=unlabelled,
         texts=texts,
         labels={domain: list(names) for domain, names in manifest.head.labels.items()},
+        attributes=_counted(manifest.attributes.names, having),
     )
+
+
+def _counted(names: Sequence[str], counts: Mapping[str, list[int]]) -> list[ClassCount]:
+    """counts: domain -> a number for each name. Most first."""
+    found = [ClassCount(name, {domain: of[i] for domain, of in counts.items()}) for i, name in enumerate(names)]
+    return sorted(found, key=lambda count: (-count.total, count.name))
 
 
 def _told(manifest: Manifest) -> NDArray[np.bool_]:

@@ -96,6 +96,7 @@ def index(request: IndexRequest, *, again: bool = False, progress: Progress = si
         shapes=rows.shapes(),
         shards=rows.shards,
         classes=rows.classes,
+        attributes=rows.attributes,
         recipe={**wanted, "sources": _sources(rows.shards)},
         notes=tuple(notes),
         home=place_of(store.uri) if place_of(target.uri) != place_of(store.uri) else "",

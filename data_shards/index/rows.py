@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from data_shards.attributes import all_names
 from data_shards.build.writer import differ_in_size
 from data_shards.errors import DataError
 from data_shards.index.names import Domains, side_of, undecided
@@ -93,6 +94,11 @@ class IndexRows:
     def classes(self) -> tuple[str, ...]:
         """The names of all classes, sorted."""
         return tuple(sorted({picture.label.cls for picture in self._pictures if picture.label.cls is not None}))
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The names of all attributes, sorted."""
+        return all_names(picture.label.attributes for picture in self._pictures)
 
     def shapes(self) -> dict[str, tuple[int, int, int]]:
         """domain -> (channels, width, height): of all its pictures, or where they differ the largest square that every
@@ -185,6 +191,7 @@ def _row(picture: _Picture, side: str) -> Row:
         text=label.text,
         split=side,
         crc32c=found.crc32c,
+        attributes=label.attributes,
     )
 
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import google_crc32c
 import simplejpeg
 
+from data_shards.attributes import spelled
 from data_shards.decode import MOST_PIXELS, is_deep, opened
 from data_shards.index.names import is_picture, key_and_extension
 from data_shards.index.scan import Member, scan
@@ -23,7 +24,7 @@ from data_shards.manifest import Shard
 
 _JPEG = b"\xff\xd8\xff"
 _GREY = ("1", "L", "LA")
-_LABELS = ("cls", "txt", "json")
+_LABELS = ("cls", "txt", "attrs", "json")
 _LONGEST_LABEL = 1 << 20  # bytes; a longer file is data of its own
 _NAMES = {"cls": ("class", "cls", "label"), "txt": ("text", "caption", "txt")}  # in a sample's .json
 
@@ -45,6 +46,7 @@ class Label(NamedTuple):
 
     cls: str | None = None
     text: str | None = None
+    attributes: str | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,8 @@ def _label(extension: str, data: bytes) -> Label:
     """What a label file says; nothing where it is no text, or JSON of another form."""
     try:
         text = data.decode().strip()
+        if extension == "attrs":
+            return Label(attributes=spelled(text.split()))
         if extension != "json":
             return Label(**{"cls" if extension == "cls" else "text": text or None})
         told = json.loads(text)
@@ -131,8 +135,9 @@ def _simple(told: dict[str, object], names: tuple[str, ...]) -> str | None:
 
 
 def _merged(there: Label | None, label: Label, extension: str) -> Label:
-    """Two label files of one key as one: .cls and .txt go before .json."""
+    """Two label files of one key as one: .cls and .txt go before .json, which says nothing of attributes."""
     if there is None:
         return label
     first, second = (there, label) if extension == "json" else (label, there)
-    return Label(first.cls or second.cls, first.text or second.text)
+    attributes = second.attributes if first.attributes is None else first.attributes
+    return Label(first.cls or second.cls, first.text or second.text, attributes)

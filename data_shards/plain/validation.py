@@ -75,6 +75,14 @@ class PlainValidation:
         """None is known."""
         return -1
 
+    def label_map(self, key: str) -> NDArray[np.uint8] | None:
+        """None is known."""
+        return None
+
+    def attributes(self, domain: str, key: str) -> NDArray[np.bool_]:
+        """[0]: none are known."""
+        return np.zeros(0, np.bool_)
+
     def read(self, domain: str, key: str) -> NDArray[np.uint8]:
         """[image, image, C] uint8."""
         return decode(self._files[domain][key], self._pictures.channels[domain], self._image)

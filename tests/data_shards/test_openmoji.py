@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,30 @@ def test_names(stem: str, base: str, flag: bool, text: str | None) -> None:
 )
 def test_skin_tones(stem: str, tone: str | None) -> None:
     assert Emoji(Path(f"{stem}.svg")).skin_tone == tone
+
+
+@pytest.mark.parametrize(
+    ("stem", "attributes"),
+    [
+        ("1F600", ""),
+        ("1F468-1F3FD-200D-1F52C", "male medium-skin"),
+        ("1F6B6-200D-2640-FE0F-200D-27A1-FE0F", "female"),
+        ("1F469-1F3FF-200D-1F9B0", "dark-skin female red-hair"),
+        ("1F469-1F3FB-200D-1F91D-200D-1F468-1F3FF", "dark-skin female light-skin male"),
+    ],
+)
+def test_attributes(stem: str, attributes: str) -> None:
+    assert Emoji(Path(f"{stem}.svg")).attributes == attributes
+
+
+def test_attributes_stand_beside_what_there_is_without(emojis: Manifest, tmp_path: Path) -> None:
+    told = Manifest.open(build_openmoji(str(tmp_path / "out"), size=32, limit=120, attributes=True).uri)
+    assert "attributes" not in emojis.head.record()
+    assert "female" in told.head.attributes
+    for key in every(told):
+        there = emojis.row("b", key)
+        told_of = replace(told.row("b", key), offset=there.offset, shard=there.shard)
+        assert told_of == replace(there, attributes=Emoji(Path(f"{key}.svg")).attributes)
 
 
 def test_labels_lie_where_the_pictures_say(labelled: Manifest, emojis: Manifest) -> None:

@@ -97,9 +97,9 @@ def test_manifests_that_cannot_be_read_say_why(negatives: Manifest, tmp_path: Pa
     with pytest.raises(DataError, match="is not a manifest"):
         Manifest.open(str(tmp_path))
     table = parquet.ParquetFile(f"{negatives.uri}/{FILE}").read()
-    head = table.schema.metadata[b"i2i-shards"].replace(b'"format": 1', b'"format": 3')
+    head = table.schema.metadata[b"i2i-shards"].replace(b'"format": 1', b'"format": 4')
     parquet.write_table(table.replace_schema_metadata({b"i2i-shards": head}), tmp_path / FILE)
-    with pytest.raises(DataError, match="has format 3, this version reads up to 2; use the newer i2i-cluster"):
+    with pytest.raises(DataError, match="has format 4, this version reads up to 3; use the newer i2i-cluster"):
         Manifest.open(str(tmp_path))
     parquet.write_table(table.replace_schema_metadata({}), tmp_path / FILE)
     with pytest.raises(DataError, match="Parquet file of something else"):

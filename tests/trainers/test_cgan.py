@@ -193,6 +193,15 @@ def test_what_does_not_fit_is_refused_with_what_would(image, hyper, text):
     assert str(caught.value) == text
 
 
-@pytest.mark.parametrize("hyper", [{}, {"classes": 2}, {"classes": 40, "norm": "none", "penalty": "lp"}])
+@pytest.mark.parametrize(
+    "hyper",
+    [
+        {},
+        {"classes": 2},
+        {"classes": 40, "norm": "none", "penalty": "lp"},
+        {"labels": "attributes", "classes": 1},
+        {"labels": "domain", "classes": 2},
+    ],
+)
 def test_what_fits_is_let_through(hyper):
-    CGAN.check({"b": (1, 32, 32)}, CGANHyper(**hyper))
+    CGAN.check({"a": (1, 32, 32), "b": (1, 32, 32)}, CGANHyper(**hyper))
