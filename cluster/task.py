@@ -1,4 +1,4 @@
-"""A run's task network: what another sweep trained to tell pictures apart, loaded to judge those of this one."""
+"""A run's task network: what another sweep trained to tell pictures or their pixels apart, loaded to judge those of this one."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from cluster.model_file import NoModel, read_model
 from cluster.run import Run, Task
 from data_shards.errors import DataError
 from data_shards.store import open_store
-from trainers.networks.classifier import Classifier
+from trainers.networks.classifier import Classifier, Segmenter
 from trainers.system import System
-from trainers.systems import classifier
+from trainers.systems import classifier, segmenter
 
 TASK = "task"  # what a system calls it in `frozen` and `starts`
 # The system that trained it -> how its network, which that system calls `network`, is built.
 NETWORKS: dict[str, Callable[[Task], nn.Module]] = {
     classifier.Classifier.name: lambda task: Classifier(task.channels, task.classes, task.width),
+    segmenter.Segmenter.name: lambda task: Segmenter(task.channels, task.classes, task.width),
 }
 
 

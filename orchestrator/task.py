@@ -16,7 +16,7 @@ from cluster.task import NETWORKS
 from data_shards.address import join
 from data_shards.errors import DataError
 from data_shards.store import Store
-from orchestrator.data import DataFacts
+from orchestrator.data import MAKES_MAPS, DataFacts
 from orchestrator.errors import Refusal
 from orchestrator.finding import find_sweep
 from orchestrator.settings import TASK_WIDTH, Setting
@@ -24,6 +24,7 @@ from orchestrator.storage import open_to_look
 from trainers.system import System
 
 MAKES = "`i2i-cluster task train` makes one"
+FITS = "`i2i-cluster task train` makes one that fits"
 NAMED = 4  # classes that an error names
 
 
@@ -32,7 +33,7 @@ class TaskNetwork:
     """A trained task network as its card tells it. `run`: the training that made it.
 
     uri: the address of its folder. shape: (channels, height, width) of what it was trained on. accuracy: on its own
-    validation pictures; None where there were none.
+    validation pictures, of a segmenter on their pixels; None where there were none. miou: a segmenter's mean of both / either.
     """
 
     uri: str
@@ -40,6 +41,7 @@ class TaskNetwork:
     run: Run
     shape: tuple[int, int, int]
     accuracy: float | None
+    miou: float | None = None
 
     @property
     def domain(self) -> str:
@@ -50,6 +52,11 @@ class TaskNetwork:
     def classes(self) -> tuple[str, ...]:
         """The names of the classes that it tells apart, in the order of their numbers."""
         return self.run.data.classes
+
+    @property
+    def label_map(self) -> str:
+        """Of a segmenter: the domain of the label maps that it learned from. Empty for what tells whole pictures apart."""
+        return str(self.run.hyper.get("label_map", ""))
 
     @property
     def width(self) -> int:
@@ -67,6 +74,7 @@ class TaskNetwork:
             channels=self.shape[0],
             classes=len(self.classes),
             width=self.width,
+            label_map=self.label_map,
         )
 
 
@@ -94,18 +102,19 @@ def look_up(wanted: str, storage: str, path: str, advice: str) -> TaskNetwork:
         raise Refusal(f"{wanted} is a {run.system}, which is no task network; {MAKES}", path=path, value=wanted)
     channels, height, width = card["shapes"][run.hyper["domain"]]
     uri = join(store.uri, prefix.rstrip("/")) if prefix else store.uri
-    accuracy = card["evaluation"].get("eval/accuracy")
-    return TaskNetwork(uri, card["sha256"], run, (channels, height, width), accuracy)
+    scores = card["evaluation"]
+    accuracy, miou = scores.get("eval/accuracy"), scores.get("eval/miou")
+    return TaskNetwork(uri, card["sha256"], run, (channels, height, width), accuracy, miou)
 
 
-def check_task(network: TaskNetwork, data: DataFacts, hyper: Mapping[str, Setting]) -> None:
+def check_task(network: TaskNetwork, data: DataFacts, hyper: Mapping[str, Setting], image: int) -> None:
     """Refusal where a task network does not know the data's classes, or cannot take their pictures; `hyper`: the preset's."""
-    if network.classes != data.classes:
-        has = f"{data.name} has {_listed(data.classes)}" if data.classes else f"{data.name} has none that are known"
-        problem = (
-            f"it knows the classes {_listed(network.classes)}, and {has}; `i2i-cluster task train` makes one that fits"
-        )
-        raise Refusal(problem, path="task")
+    if network.label_map:
+        _check_segmenter(network, data, hyper, image)
+    classes = data.label_maps[network.label_map].classes if network.label_map else data.classes
+    if network.classes != classes:
+        has = f"{data.name} has {_listed(classes)}" if classes else f"{data.name} has none that are known"
+        raise Refusal(f"it knows the classes {_listed(network.classes)}, and {has}; {FITS}", path="task")
     domain = judged(network, data)
     channels = data.stored[domain][0]
     if network.shape[0] != channels:
@@ -114,6 +123,23 @@ def check_task(network: TaskNetwork, data: DataFacts, hyper: Mapping[str, Settin
     if hyper.get(TASK_WIDTH, network.width) != network.width:
         problem = f"the task network has a width of {network.width}, not {hyper[TASK_WIDTH]}; leave it out"
         raise Refusal(problem, path=f"hyper.{TASK_WIDTH}", value=hyper[TASK_WIDTH])
+
+
+def _check_segmenter(network: TaskNetwork, data: DataFacts, hyper: Mapping[str, Setting], image: int) -> None:
+    """Refusal where nothing could be held against what it reads, or a loss asks it for the class of a picture."""
+    if TASK_WIDTH in hyper:
+        problem = (
+            "it tells the classes of pixels, and a loss asks for those of pictures; name a classifier, or leave it out"
+        )
+        raise Refusal(problem, path="task")
+    if network.label_map not in data.label_maps:
+        known = f"its label maps in {' and '.join(data.label_maps)}" if data.label_maps else f"none; {MAKES_MAPS}"
+        problem = f"it is held against label maps of domain {network.label_map}, and {data.name} has {known}"
+        raise Refusal(problem, path="task")
+    side = network.shape[1]
+    if side != image:  # of another size, the same pixels show other things: lines are thicker, edges are blurred
+        problem = f"it reads the pixels of pictures of {side} x {side}, not of {image} x {image}; {FITS}"
+        raise Refusal(problem, path="task")
 
 
 def check_needs(system: type[System], hyper: object, network: TaskNetwork | None) -> None:
@@ -144,7 +170,9 @@ def describe_task(network: TaskNetwork) -> dict[str, Any]:
         "classes": list(network.classes),
         "shape": list(network.shape),
         "width": network.width,
+        "labels": network.label_map or None,
         "accuracy": network.accuracy,
+        "miou": network.miou,
         "steps": network.run.steps,
         "data": network.run.data.uri,
         "manifest": network.run.data.manifest,

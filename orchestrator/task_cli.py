@@ -1,12 +1,13 @@
-"""`i2i-cluster task`: networks that know the classes of a domain, trained as any sweep is, to judge the pictures of others.
+"""`i2i-cluster task`: networks that know the classes of a domain or of its pixels, trained as any sweep is, to judge others.
 
-The training is a sweep of one trial, with the system `classifier`: so it goes on where it stopped, and is exact.
+The training is a sweep of one trial, with the system `classifier` or `segmenter`: so it goes on where it stopped, and is exact.
 """
 
 from __future__ import annotations
 
 import sys
 from contextlib import nullcontext, redirect_stdout
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,9 +20,17 @@ if TYPE_CHECKING:
     from orchestrator.task import TaskNetwork
 
 app = typer.Typer(
-    help="Train networks that know the classes of a domain: they judge the pictures of other sweeps (`task:` in a file).",
+    help="Train networks that know what a domain's pictures show: they judge those of other sweeps (`task:` in a file).",
     no_args_is_help=True,
 )
+
+
+class Kind(StrEnum):
+    """What can be trained: the systems of these names."""
+
+    classifier = "classifier"
+    segmenter = "segmenter"
+
 
 REPLICAS = 4  # so that any number of workers up to it gives the same network
 # Key of the sweep that is made here -> the option that it comes from.
@@ -35,6 +44,7 @@ OPTIONS = {
     "seed": "--seed",
     "hyper.domain": "--domain",
     "hyper.width": "--width",
+    "hyper.label_map": "--labels",
     "hyper.classes": "--data",
     "objective": "--data",
     "resources": "--workers",
@@ -45,7 +55,8 @@ OPTIONS = {
 
 @app.command(
     epilog="Example: i2i-cluster task train --data shards/digits --domain b; then `task: task-digits-b` in the sweep file of a "
-    "translation from a to b, and `objective: {metric: eval/task_accuracy}`"
+    "translation from a to b, and `objective: {metric: eval/task_accuracy}`. For pixels, of data with label maps: "
+    "i2i-cluster task train --data shards/openmoji-labels --domain b --kind segmenter"
 )
 def train(
     data: Annotated[
@@ -54,6 +65,12 @@ def train(
     domain: Annotated[
         str, typer.Option("--domain", help="Whose pictures it learns: a or b. To judge translations to b: b.")
     ] = "b",
+    kind: Annotated[
+        Kind, typer.Option("--kind", help="The class of a picture (classifier), or of each of its pixels (segmenter).")
+    ] = Kind.classifier,
+    labels: Annotated[
+        str | None, typer.Option("--labels", help="The domain of a segmenter's label maps.", show_default="labels")
+    ] = None,
     image: Annotated[int, typer.Option("--image", help="Side of the pictures in pixels, as in the sweep.")] = 32,
     steps: Annotated[str, typer.Option("--steps", help="Length of the training, such as 2000 or 2k.")] = "2k",
     batch: Annotated[int, typer.Option("--batch", help="Pictures a step, over all workers.")] = 32,
@@ -64,20 +81,26 @@ def train(
     seed: Annotated[int, typer.Option("--seed", help="Decides the initial weights and the order of pictures.")] = 0,
     workers: Annotated[int, typer.Option("--workers", help="Processes; the network does not depend on it.")] = 1,
     name: Annotated[
-        str | None, typer.Option("--name", help="What to call it.", show_default="task-DATA-DOMAIN")
+        str | None,
+        typer.Option("--name", help="What to call it.", show_default="task-DATA-DOMAIN, of a segmenter with -pixels"),
     ] = None,
     storage: Annotated[
         str, typer.Option("--storage", help="Where it goes: a folder or an s3:// address.")
     ] = DEFAULT_STORAGE,
     output: OutputOption = Output.table,
 ) -> None:
-    """Train a classifier on a domain whose pictures have classes, and measure it on the validation pictures.
+    """Train a classifier on a domain whose pictures have classes, or a segmenter on one whose pictures have label maps, and
+    measure it on the validation pictures.
 
     The same command again goes on where it stopped, and is done at once where it had come to its end.
     """
+    from orchestrator.errors import Refusal
+
+    if labels is not None and kind is Kind.classifier:
+        raise Refusal("a classifier reads no label maps; add --kind segmenter", path="--labels", value=labels)
     values = {
-        "name": name if name is not None else default_name(data, domain),
-        "system": "classifier",
+        "name": name if name is not None else default_name(data, domain, kind),
+        "system": kind.value,
         "data": {
             "uri": data,
             "image": image,
@@ -87,13 +110,11 @@ def train(
         },
         "steps": int(steps) if steps.isdecimal() else steps,
         "seed": seed,
-        "hyper": {"domain": domain, "width": width},
+        "hyper": {"domain": domain, "width": width, **({"label_map": labels} if labels is not None else {})},
         "objective": {"metric": "eval/accuracy"},
         "resources": {"workers": workers},
         "storage": storage,
     }
-    from orchestrator.errors import Refusal
-
     try:
         with redirect_stdout(sys.stderr) if output is Output.json else nullcontext():
             found = _train(values)
@@ -116,15 +137,16 @@ def show(
     _print(look_up(task, storage, "TASK", "say where to look with --storage"), output)
 
 
-def default_name(data: str, domain: str) -> str:
-    """A name made of the data set's own: `task-digits-b`."""
+def default_name(data: str, domain: str, kind: Kind = Kind.classifier) -> str:
+    """A name made of the data set's own: `task-digits-b`; of a segmenter `task-emoji-b-pixels`."""
     import re
 
     from data_shards.address import is_remote, parse
     from data_shards.store import local_folder
 
     last = (parse(data).prefix or parse(data).bucket).rpartition("/")[2] if is_remote(data) else local_folder(data).name
-    return f"task-{re.sub(r'[^A-Za-z0-9._-]', '-', last)[:40]}-{domain}"
+    pixels = "-pixels" if kind is Kind.segmenter else ""
+    return f"task-{re.sub(r'[^A-Za-z0-9._-]', '-', last)[:40]}-{domain}{pixels}"
 
 
 def in_options(refusal: Refusal) -> Refusal:
@@ -161,9 +183,14 @@ def _print(found: TaskNetwork, output: Output) -> None:
         print_json(told)
         return
     channels, height, width = found.shape
-    right = "never measured" if found.accuracy is None else f"{found.accuracy:.1%} of its validation pictures are right"
+    pixels = "the pixels of " if found.label_map else ""
+    right = "never measured"
+    if found.accuracy is not None:
+        right = f"{found.accuracy:.1%} of {pixels}its validation pictures are right"
+    if found.miou is not None:
+        right += f", mean IoU {found.miou:.3f}"
     lines = {
-        "knows": f"{len(found.classes)} classes of domain {found.domain}: {', '.join(found.classes)}",
+        "knows": f"{len(found.classes)} classes of {pixels}domain {found.domain}: {', '.join(found.classes)}",
         "pictures": f"{width} x {height} pixels, {channels} channel{'s' if channels > 1 else ''}, of {told['data']}",
         "accuracy": f"{right}, after {told['steps']} steps",
         "sha256": found.sha256,

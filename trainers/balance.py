@@ -23,7 +23,8 @@ def turns_of(
 
     accuracy: `[critics]`, their running accuracy as it was one step ago, so that nobody waits for the last one.
     """
-    warming = balance.warmup_turns > 0 and t < balance.warmup_steps
+    again = balance.warmup_every > 0 and t % balance.warmup_every == 0
+    warming = balance.warmup_turns > 0 and (t < balance.warmup_steps or again)
     base = balance.warmup_turns if warming else balance.critic_turns
     turns = dict.fromkeys((player.name for player in players), base)
     target = balance.target_accuracy

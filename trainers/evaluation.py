@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from trainers.engine import Engine
+from trainers.health_judge import Health
 from trainers.judges import Draws, Judge, Own, Pixels, Reader, TaskNetwork
 from trainers.measures import unit
 from trainers.rows import Rows
@@ -27,17 +28,21 @@ SAMPLES = "eval/samples"  # how many the scores are of, in the domain that has m
 
 @dataclass(frozen=True)
 class How:
-    """`draws`: translations of each picture, where they differ; `task`: a network of domain b, on the engine's device."""
+    """`draws`: translations of each picture, where they differ; `task`: a network of domain b, on the engine's device.
+
+    `pixel_classes`: how many classes of pixels `task` knows; 0: it knows those of pictures.
+    """
 
     draws: int = 8
     task: TaskNetwork | None = None
+    pixel_classes: int = 0
 
 
 Stages = dict[str, np.ndarray]  # stage of the translation -> uint8 [samples,H,W,C]
 
 
 def evaluate(engine: Engine, samples: Samples, how: How | None = None) -> tuple[dict[str, float], Stages]:
-    """`eval/...` scores on every rank, and on rank 0 the rows of the picture: input, output, truth or cycle.
+    """`eval/...` scores and `health/...` signs on every rank, and on rank 0 the rows of the picture: input, output, truth or cycle.
 
     Changes no bit of the training state: gradients are off and the random streams are its own.
     """
@@ -47,11 +52,12 @@ def evaluate(engine: Engine, samples: Samples, how: How | None = None) -> tuple[
     stages: Stages = {}
     with averaged_weights(engine), torch.no_grad():
         judges: list[Judge] = [Pixels(scores, viewer, rows), Draws(scores, viewer, rows, how.draws, how.task)]
-        judges += [Reader(scores, viewer, rows, how.task)] if how.task else []
+        judges += [Reader(scores, viewer, rows, how.task, how.pixel_classes)] if how.task else []
         judges += [Own(viewer, rows)] if engine.system.judges else []
+        health = Health(viewer, rows)
         for number in viewer.chunks:
             chunk = viewer.chunk(number)
-            for judge in judges:
+            for judge in (*judges, health):
                 judge.look(chunk)
             if number == 0:
                 stages = _stages(chunk.images, chunk.shown, samples.truth)
@@ -59,16 +65,23 @@ def evaluate(engine: Engine, samples: Samples, how: How | None = None) -> tuple[
     totals = {name: value for judge in judges for name, value in judge.totals().items()}
     found = {score.metric: totals.get(name, rows.mean(name)) for name, score in scores.items()}
     means = {metric: value for metric, value in found.items() if value is not None}
-    return means | {SAMPLES: float(viewer.longest)}, stages
+    return means | health.totals() | {SAMPLES: float(viewer.longest)}, stages
 
 
 def _given(viewer: Viewer, how: How) -> Given:
     """What this evaluation has to go by."""
-    counts, label = viewer.counts, viewer.samples.label
+    counts, samples = viewer.counts, viewer.samples
+
+    def known(domain: str, index: int) -> bool:
+        if how.pixel_classes:
+            return samples.label_map(domain, index) is not None
+        return samples.label(domain, index) >= 0
+
     return Given(
         reads=viewer.system.reads,
-        truth=viewer.samples.truth,
-        labelled=frozenset(domain for domain, n in counts.items() if any(label(domain, i) >= 0 for i in range(n))),
+        truth=samples.truth,
+        labelled=frozenset(domain for domain, n in counts.items() if any(known(domain, i) for i in range(n))),
+        label_maps=how.pixel_classes > 0,
         task=JUDGED if how.task else "",
         draws=how.draws,
         varied=viewer.varied,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from trainers.kid import kid
+from trainers.label_maps import share
 from trainers.measures import MEASURES, angle, l1, nearest, saved, spread
 from trainers.rows import Rows
 from trainers.samples import Chunk, Viewer
@@ -20,10 +21,10 @@ Scores = Mapping[str, Score]  # by name, those that there are
 
 
 class TaskNetwork(Protocol):
-    """A network that knows the classes of domain b."""
+    """A network that knows the classes of domain b, or those of its pixels."""
 
     def __call__(self, x: Tensor) -> Tensor:
-        """`[N,C,H,W]` in [-1, 1] -> logits `[N,classes]`."""
+        """`[N,C,H,W]` in [-1, 1] -> logits `[N,classes]`; of pixels `[N,classes,H,W]`."""
         ...
 
     def features(self, x: Tensor) -> Tensor:
@@ -67,11 +68,11 @@ class Pixels:
 class Reader:
     """A task network: which class it reads in a picture, and how far its features of outputs are from those of real ones.
 
-    It sees pictures as they would be saved, in fp32.
+    It sees pictures as they would be saved, in fp32. pixel_classes: as many as it tells pixels apart by; 0: it tells pictures.
     """
 
-    def __init__(self, scores: Scores, viewer: Viewer, rows: Rows, task: TaskNetwork) -> None:
-        self._viewer, self._rows, self._task = viewer, rows, task
+    def __init__(self, scores: Scores, viewer: Viewer, rows: Rows, task: TaskNetwork, pixel_classes: int = 0) -> None:
+        self._viewer, self._rows, self._task, self._pixel_classes = viewer, rows, task, pixel_classes
         self._read = [name for name in ("task_accuracy", "task_accuracy_input") if name in scores]
         self._scores, self._kid = scores, "kid[task]" in scores
         for name in self._read:
@@ -87,14 +88,22 @@ class Reader:
         for name in self._read:
             score = self._scores[name]
             if score.of in pictures:
-                labels = chunk.labels[score.against]
-                known = [i for i, label in enumerate(labels.tolist()) if label >= 0]
+                truth, known = self._truth(chunk, score.against)
                 said = self._task(saved(pictures[score.of])).argmax(1).cpu()
-                _put(self._rows, name, chunk, (said == labels)[known], known)
+                if known:
+                    _put(self._rows, name, chunk, share(said[known], truth), known)
         for table, name in ((FAKE, "fake_b"), (REAL, JUDGED)):
             if self._kid and name in pictures:
                 features = self._task.features(saved(pictures[name]))
                 _put(self._rows, table, chunk, features, range(len(features)))
+
+    def _truth(self, chunk: Chunk, domain: str) -> tuple[Tensor, list[int]]:
+        """The classes of the chunk's pictures, `[n]`, or of their pixels, `[n,H,W]`; and which of its samples have them."""
+        if self._pixel_classes:
+            return self._viewer.pixel_classes(chunk, domain, self._pixel_classes)
+        labels = chunk.labels[domain]
+        known = [i for i, label in enumerate(labels.tolist()) if label >= 0]
+        return labels[known], known
 
     def totals(self) -> dict[str, float]:
         if not self._kid:
@@ -164,7 +173,7 @@ class Own:
     def __init__(self, viewer: Viewer, rows: Rows) -> None:
         self._viewer, self._rows = viewer, rows
         for score in viewer.system.judges:
-            rows.reserve(score.name, viewer.longest)
+            rows.reserve(score.name, viewer.longest, viewer.system.tables.get(score.name, 1))
 
     def look(self, chunk: Chunk) -> None:
         system, engine = self._viewer.system, self._viewer.engine
@@ -179,4 +188,5 @@ class Own:
             _put(self._rows, score.name, chunk, values[known], known)
 
     def totals(self) -> dict[str, float]:
-        return {}
+        tables = {name: self._rows.filled(name) for name in self._viewer.system.tables}
+        return {name: self._viewer.system.total(name, rows) for name, rows in tables.items() if len(rows)}

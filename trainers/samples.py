@@ -15,7 +15,8 @@ from torch import Tensor
 
 from trainers import randomness
 from trainers.engine import LAYOUTS, Engine
-from trainers.replica import to_images
+from trainers.label_maps import classes_of
+from trainers.replica import attributes, to_images
 
 CHUNK = 8  # samples that pass the networks together; a constant, since other sizes may give other bits
 
@@ -38,6 +39,15 @@ class Samples(Protocol):
 
     def label(self, domain: str, index: int) -> int:
         """Its class, a number from 0; -1 where it has none."""
+        ...
+
+    def label_map(self, domain: str, index: int) -> np.ndarray | None:
+        """The classes of its pixels as grey levels, uint8 `[H,W]`; None where it has no label map. Asked for only where the
+        task network tells pixels apart."""
+        ...
+
+    def attributes(self, domain: str, index: int) -> np.ndarray:
+        """Which of the data set's attributes it has: bool `[attributes]`. Asked for only where the system reads them."""
         ...
 
     def truths(self, index: int) -> Sequence[int]:
@@ -93,8 +103,28 @@ class Viewer:
         pixels = np.stack([self.samples.image(domain, i) for i in indices])
         return to_images(pixels, self.engine.device, LAYOUTS[self.engine.options.layout])
 
-    def _show(self, images: Mapping[str, Tensor], *path: int) -> dict[str, Tensor]:
-        randomness.seed_generators(self.engine.device, self.engine.options.seed, "evaluate", *path)
+    def pixel_classes(self, chunk: Chunk, domain: str, classes: int) -> tuple[Tensor, list[int]]:
+        """What the label maps of a chunk's pictures of a domain say, int64 `[n,H,W]` on the CPU, and which of its samples have
+        one; `classes`: how many there are."""
+        maps = {i: self.samples.label_map(domain, chunk.start + i) for i in range(len(chunk.labels[domain]))}
+        levels = {i: levels for i, levels in maps.items() if levels is not None}
+        stacked = np.stack(list(levels.values())) if levels else np.empty((0, 1, 1), np.uint8)
+        return classes_of(torch.from_numpy(stacked), classes), list(levels)
+
+    def _show(self, images: Mapping[str, Tensor], number: int, *path: int) -> dict[str, Tensor]:
+        """What the system makes of images of chunk `number`; it is told their attributes where it reads them."""
+        told = {
+            attributes(domain): self._attributes(domain, number)
+            for domain in self.system.reads.attributed
+            if domain in images
+        }
+        randomness.seed_generators(self.engine.device, self.engine.options.seed, "evaluate", number, *path)
         with self.engine.autocast():
-            shown: dict[str, Tensor] = self.system.show(images)
+            shown: dict[str, Tensor] = self.system.show({**images, **told})
         return shown
+
+    def _attributes(self, domain: str, number: int) -> Tensor:
+        """Those of a chunk's pictures of a domain: bool `[N,attributes]`."""
+        indices = range(number * CHUNK, min((number + 1) * CHUNK, self.counts[domain]))
+        told = np.stack([self.samples.attributes(domain, i) for i in indices])
+        return torch.from_numpy(told).to(self.engine.device)

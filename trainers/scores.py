@@ -23,8 +23,9 @@ class Given:
     """What an evaluation has to go by, besides its system. `data`: the data set's name, for texts.
 
     `counts`: domain -> validation pictures, None where nobody knows. `channels`: domain -> channels. `truth`: whether the
-    counterpart of each is known. `labelled`: the domains where some have a class. `task`: the domain that the task network
-    judges, empty where there is none. `draws`: translations made of each picture, where they differ (`varied`).
+    counterpart of each is known. `labelled`: the domains where some have a class, or, where the task network tells pixels
+    apart (`label_maps`), a label map. `task`: the domain that it judges, empty where there is none. `draws`: translations made
+    of each picture, where they differ (`varied`).
     """
 
     reads: Reads
@@ -36,6 +37,7 @@ class Given:
     data: str = ""
     counts: Mapping[str, int | None] = field(default_factory=dict)
     channels: Mapping[str, int] = field(default_factory=dict)
+    label_maps: bool = False
 
 
 def everything(system: type[System]) -> Given:
@@ -77,7 +79,8 @@ def lacking(score: Score, system: type[System], given: Given) -> str:
         which = f" of domain {JUDGED}, not {given.task}" if given.task else ""
         return f"needs a task network{which}: {TRAIN_ONE}"
     if score.needs_labels and score.against not in given.labelled:
-        return f"needs classes of the validation pictures of domain {score.against}, and {given.data} has none"
+        what = "label maps" if given.label_maps else "classes"
+        return f"needs {what} of the validation pictures of domain {score.against}, and {given.data} has none"
     return _misfit(score, given.channels)
 
 

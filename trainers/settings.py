@@ -42,12 +42,18 @@ class Term:
 class Reads:
     """The domains a system draws from; `paired`: a draw gives one sample of each, joined by key.
 
-    `labelled`: the domains whose samples come with their class, a number from 0.
+    `labelled`: the domains whose samples come with their class, a number from 0; `attributed`: those whose samples come with
+    their attributes, a truth value for each that the data set has. `label_map`: the domain whose pictures are label maps, the
+    classes of the other one's pixels. `mixed`: the domains are the kinds of one set of pictures, so that what is made for one of
+    them is held against no picture of another.
     """
 
     domains: tuple[str, ...]
     paired: bool
     labelled: tuple[str, ...] = ()
+    label_map: str = ""
+    attributed: tuple[str, ...] = ()
+    mixed: bool = False
 
     @property
     def sources(self) -> dict[str, tuple[str, ...]]:
@@ -213,6 +219,9 @@ class Balance:
         0, "moves of a critic in each of the first warmup_steps steps; 0: as ever", minimum=0, maximum=10_000
     )
     warmup_steps: int = setting(25, "steps with warmup_turns moves of the critics", minimum=0)
+    warmup_every: int = setting(
+        0, "one further step in each of so many has warmup_turns moves as well; 0: none", minimum=0
+    )
 
 
 def symbols(term: Term) -> list[str]:

@@ -135,11 +135,12 @@ class Replica(Protocol):
         ...
 
     def draw_labelled(self, domain: str) -> tuple[Tensor, Tensor]:
-        """As `draw`, with the samples' classes: int64 `[N]`. For a domain that `Reads.labelled` names."""
+        """As `draw`, with the samples' labels: of a domain that `Reads.labelled` names its classes, int64 `[N]`; of one that
+        `Reads.attributed` names its attributes, bool `[N,attributes]`."""
         ...
 
     def draw_labelled_pair(self) -> tuple[Tensor, ...]:
-        """As `draw_pair`, followed by the classes, int64 `[N]`, of each domain that `Reads.labelled` names."""
+        """As `draw_pair`, followed by the labels of each domain that `Reads.labelled` or `Reads.attributed` names."""
         ...
 
     def pool(self, domain: str) -> ImagePool:
@@ -177,8 +178,9 @@ class System(nn.Module, ABC):
     gives, by name; the engine calls it once, before the first step, and keeps the result in `measured` and in checkpoints.
 
     `reads` is what a system usually draws from, of an instance what that one does (see `reading`). `judges`: scores of its
-    own that `verdicts` gives. `starts`: networks of players that begin with the weights of what they are named after, where
-    there is such a thing; they are their own otherwise.
+    own that `verdicts` gives; `tables`: those of them that are no mean over samples, and how many numbers a sample has instead,
+    of which `total` makes the score. `starts`: networks of players that begin with the weights of what they are named after,
+    where there is such a thing; they are their own otherwise.
     """
 
     name: ClassVar[str]
@@ -203,6 +205,7 @@ class System(nn.Module, ABC):
     starts: Mapping[str, nn.Module]
     controlled: tuple[str, ...]
     measures: Mapping[str, tuple[int, ...]]
+    tables: Mapping[str, int]
 
     def __init__(self, weights: Mapping[str, float]) -> None:
         """`weights`: effective weight of each term in force."""
@@ -211,6 +214,7 @@ class System(nn.Module, ABC):
         self.frozen, self.starts, self.controlled, self.measures = {}, {}, (), {}
         self.numbers: Mapping[str, Tensor] = {}  # of the controlled terms, as they are in this step
         self.measured: Mapping[str, Tensor] = {}
+        self.tables = {}
 
     @classmethod
     def varies(cls, hyper: Any) -> bool:
@@ -233,6 +237,11 @@ class System(nn.Module, ABC):
         return cls.reads
 
     @classmethod
+    def showing(cls, hyper: Any) -> tuple[str, ...]:
+        """Those of `shows` that there are under these hyper-parameters, where both domains have pictures."""
+        return cls.shows
+
+    @classmethod
     def needs_task(cls, hyper: Any) -> bool:
         """Whether it cannot do without a trained task network under these hyper-parameters (`task` in the sweep file)."""
         return False
@@ -248,14 +257,21 @@ class System(nn.Module, ABC):
 
     @abstractmethod
     def show(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """What the networks make of given images (domain -> `[N,C,H,W]` in [-1, 1]): those of `shows` that can be made."""
+        """What the networks make of given images (domain -> `[N,C,H,W]` in [-1, 1]): those of `shows` that can be made.
+
+        Where the system reads attributes, those of the pictures may stand beside them: `attributes(domain)` -> bool `[N,A]`.
+        """
 
     def verdicts(self, images: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The scores that `judges` declares, by name: a value for each sample, `[N]`.
+        """The scores that `judges` declares, by name: a value for each sample, `[N]`; `[N,width]` for one of `tables`.
 
         images: domain -> `[N,C,H,W]` in [-1, 1]; labels: domain -> classes, int64 `[N]`, -1 where a sample has none.
         """
         return {}
+
+    def total(self, name: str, rows: Tensor) -> float:
+        """One of `tables`, of the `verdicts` on all samples that were judged: `[n,width]` in float64, n at least 1."""
+        raise NotImplementedError(name)
 
     def weigh(self, **terms: Observation | Callable[[], Observation]) -> Weighed:
         """The weighted sum of terms, and their raw values.

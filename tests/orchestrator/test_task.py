@@ -72,8 +72,8 @@ def test_a_classifier_reads_its_own_domain(digits, domain):
 
 
 def test_the_domain_cannot_be_searched(digits):
-    search = {"hyper.domain": {"choice": ["a", "b"]}}
-    line = told(plan_of, {"system": "classifier", "search": search, "trials": 2}, digits)
+    search, objective = {"hyper.domain": {"choice": ["a", "b"]}}, {"metric": "eval/accuracy"}
+    line = told(plan_of, {"system": "classifier", "search": search, "trials": 2, "objective": objective}, digits)
     assert line == (
         "sweep.yaml: search.hyper.domain: hyper.domain is the same in all trials and cannot be searched; "
         "make a sweep for each value"

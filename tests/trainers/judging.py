@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tests.trainers.worlds import IMAGE
+from tests.trainers.worlds import CLASSES, IMAGE
 
 
 class Flat:
     """Flat validation pictures: `grey` by domain, 0 to 255, and classes by domain; -1 where none is given.
 
     truths: groups of the numbers of pictures of b that one picture of a has; each stands alone otherwise. count: how many of
-    them are evaluated; None: all.
+    them are evaluated; None: all. label_maps: grey levels by domain, `[H,W]` each; None where a picture has no map.
     """
 
     def __init__(
@@ -26,9 +26,10 @@ class Flat:
         labels: Mapping[str, Sequence[int]] | None = None,
         truths: Sequence[Sequence[int]] = (),
         count: int | None = None,
+        label_maps: Mapping[str, Sequence[np.ndarray | None]] | None = None,
     ) -> None:
         self._grey, self.truth, self._labels, self._groups = grey, truth, labels or {}, truths
-        self._count = count
+        self._count, self._maps = count, label_maps or {}
 
     def count(self, domain: str) -> int:
         """How many pictures are evaluated."""
@@ -41,6 +42,14 @@ class Flat:
     def label(self, domain: str, index: int) -> int:
         """Its class."""
         return self._labels[domain][index] if domain in self._labels else -1
+
+    def attributes(self, domain: str, index: int) -> np.ndarray:
+        """In the order of the numbers in base 2."""
+        return np.array([bool(index >> i & 1) for i in range(CLASSES)])
+
+    def label_map(self, domain: str, index: int) -> np.ndarray | None:
+        """Its label map's levels."""
+        return self._maps[domain][index] if domain in self._maps else None
 
     def truths(self, index: int) -> Sequence[int]:
         """Its group."""
@@ -64,3 +73,12 @@ class Thirds(nn.Module):
         """`[N,C,H,W]` -> logits `[N,3]`."""
         level = self.features(x).mean(1, keepdim=True)
         return -(level - torch.tensor([0.0, 0.5, 1.0])).abs()
+
+
+class PixelThirds(Thirds):
+    """The same of each pixel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[N,C,H,W]` -> logits `[N,3,H,W]`."""
+        level = (x.mean(1, keepdim=True) + 1) / 2
+        return -(level - torch.tensor([0.0, 0.5, 1.0])[:, None, None]).abs()

@@ -41,6 +41,12 @@ def test_a_warm_up_may_be_shorter_or_gentler():
     assert plan(t=0, critic_turns=3, warmup_turns=9, warmup_steps=0)[0]["d_a"] == 3
 
 
+@pytest.mark.parametrize(("t", "turns"), [(24, 100), (25, 5), (499, 5), (500, 100), (501, 5), (1000, 100)])
+def test_a_warm_up_may_come_again(t, turns):
+    assert plan(t=t, critic_turns=5, warmup_turns=100, warmup_every=500)[0] == {"d_a": turns, "d_b": turns}
+    assert plan(t=t, critic_turns=5, warmup_every=500)[0] == {"d_a": 5, "d_b": 5}
+
+
 def test_a_critic_above_the_target_rests():
     assert plan((0.76, 0.75), target_accuracy=0.75)[1] == {"d_a"}, "at the target it plays"
     assert plan((0.1, 0.99), target_accuracy=0.75)[1] == {"d_b"}

@@ -31,6 +31,7 @@ def metrics(name, **changes):
         ("bicyclegan", PIXELS | TASK | DIVERSITY | {"eval/nearest_truth"}),
         ("dcgan", {"eval/kid[task]"} | DIVERSITY),
         ("classifier", {"eval/accuracy"}),
+        ("segmenter", {"eval/accuracy", "eval/miou"}),
     ],
 )
 def test_what_a_system_can_have_where_nothing_is_wanting(name, scores):
@@ -67,6 +68,11 @@ def test_what_is_wanting_takes_its_scores_with_it():
             "eval/task_accuracy",
             {"labelled": frozenset("b")},
             "needs classes of the validation pictures of domain a, and toy has none",
+        ),
+        (
+            "eval/task_accuracy",
+            {"labelled": frozenset("b"), "label_maps": True},
+            "needs label maps of the validation pictures of domain a, and toy has none",
         ),
         (
             "eval/task_accuracy_input",

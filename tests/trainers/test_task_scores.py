@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.trainers.judging import Flat, Thirds, grey
+from tests.trainers.judging import Flat, PixelThirds, Thirds, grey
 from tests.trainers.processes import Processes
-from tests.trainers.worlds import BATCH, engine, state_digest
+from tests.trainers.worlds import BATCH, IMAGE, engine, label_map, state_digest
 from trainers.evaluation import How, evaluate
 from trainers.kid import kid
 from trainers.measures import angle, spread
@@ -14,13 +14,14 @@ from trainers.samples import CHUNK
 from trainers.tree import Tree
 
 TASK = How(draws=2, task=Thirds())
+PIXELS = How(draws=2, task=PixelThirds(), pixel_classes=3)
 COUNT = 2 * CHUNK + 3  # three chunks: of four workers one has none
 
 
 def scored(of, samples, how, show=None):
     if show:
         of.system.show = show
-    return evaluate(of, samples, how)[0]
+    return {metric: score for metric, score in evaluate(of, samples, how)[0].items() if metric.startswith("eval/")}
 
 
 def test_the_share_of_outputs_that_are_read_as_their_source():
@@ -58,6 +59,28 @@ def test_without_classes_there_is_no_accuracy_and_without_a_task_network_nothing
     }
     samples = Flat({"a": [0, 9], "b": [0, 9]}, labels={"a": [0, 1]})
     assert set(scored(engine("cyclegan"), samples, How())) == {"eval/cycle", "eval/identity", "eval/samples"}
+
+
+def test_the_share_of_pixels_that_are_read_as_the_label_map_of_their_source_says():
+    corner, middle = np.zeros((IMAGE, IMAGE), np.uint8), np.full((IMAGE, IMAGE), 128, np.uint8)
+    corner[: IMAGE // 2, : IMAGE // 2] = 255
+    # The inputs are read as 0, 2, 0, 1 in every pixel, and the outputs, their negatives, as 2, 0, 2, 1.
+    samples = Flat({"a": [0, 255, 0, 128], "b": [0] * 4}, label_maps={"a": [corner, None, corner, middle]})
+    scores = scored(engine("cyclegan"), samples, PIXELS, lambda images: {"fake_b": -images["a"]})
+    assert scores["eval/task_accuracy"] == (0.25 + 0.25 + 1) / 3, "one of them has no label map"
+    assert scores["eval/task_accuracy_input"] == (0.75 + 0.75 + 1) / 3
+    assert (
+        scores["eval/kid[task]"]
+        == scored(engine("cyclegan"), samples, TASK, lambda images: {"fake_b": -images["a"]})["eval/kid[task]"]
+    )
+
+
+def test_without_label_maps_of_the_sources_a_segmenter_has_its_features_alone():
+    samples = Flat(
+        {"a": [0, 9], "b": [0, 9]}, labels={"a": [0, 1]}, label_maps={"b": [np.zeros((IMAGE, IMAGE), np.uint8)] * 2}
+    )
+    found = scored(engine("cyclegan"), samples, PIXELS)
+    assert {metric for metric in found if "task" in metric} == {"eval/kid[task]"}
 
 
 def test_the_kernel_distance_is_of_all_outputs_and_all_real_pictures():
@@ -187,7 +210,8 @@ class Many(Flat):
     def __init__(self):
         groups = [[0, 5, COUNT], [1, 2, 3], [9, COUNT - 1, COUNT + 1]]
         labels = {"a": [i % 4 - 1 for i in range(COUNT)]}
-        super().__init__({}, truth=True, truths=groups, labels=labels, count=COUNT)
+        maps = {"a": [label_map(i)[:, :, 0] if i % 5 else None for i in range(COUNT)]}
+        super().__init__({}, truth=True, truths=groups, labels=labels, count=COUNT, label_maps=maps)
 
     def image(self, domain, index):
         same = min(self.truths(index)) if domain == "a" else index
@@ -199,18 +223,20 @@ SYSTEMS = ("bicyclegan", "cyclegan", "dcgan")
 
 def job(pipe, rank, workers, replicas):
     for name in SYSTEMS:
-        pipe.send(evaluate(engine(name, tree=Tree(replicas, rank, workers)), Many(), How(2, Thirds()))[0])
+        for how in (TASK, PIXELS):
+            pipe.send(evaluate(engine(name, tree=Tree(replicas, rank, workers)), Many(), how)[0])
 
 
 def test_any_number_of_workers_finds_the_same_to_the_bit():
-    found: dict[str, list[dict[str, str]]] = {}
+    found: dict[tuple[str, str], list[dict[str, str]]] = {}
     for workers in (1, 2, 4):
         with Processes(job, workers, BATCH) as processes:
-            for name in SYSTEMS:
+            for judged in ((name, by) for name in SYSTEMS for by in ("pictures", "pixels")):
                 every = [{m: score.hex() for m, score in scores.items()} for scores in processes.answers()]
                 assert all(scores == every[0] for scores in every)
-                found.setdefault(name, []).append(every[0])
+                found.setdefault(judged, []).append(every[0])
     assert all(one == two == four for one, two, four in found.values())
-    assert {"eval/nearest_truth", "eval/diversity[task]", "eval/kid[task]", "eval/task_accuracy"} <= set(
-        found["bicyclegan"][0]
-    )
+    pictures, pixels = found["bicyclegan", "pictures"][0], found["bicyclegan", "pixels"][0]
+    judged_by_both = {"eval/nearest_truth", "eval/diversity[task]", "eval/kid[task]", "eval/task_accuracy"}
+    assert judged_by_both <= set(pictures) == set(pixels)
+    assert pictures["eval/task_accuracy"] != pixels["eval/task_accuracy"]

@@ -176,6 +176,9 @@ def test_the_published_code_gives_the_critic_a_head_start():
     of.t = 25
     of.step()
     assert of.moves == {"critic": 105, "generator": 2}
+    of.t = 500
+    of.step()
+    assert of.moves == {"critic": 205, "generator": 3}
 
 
 SHAPES = {"b": (3, 64, 64)}

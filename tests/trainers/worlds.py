@@ -13,7 +13,7 @@ from torch import Tensor
 
 from trainers import randomness
 from trainers.engine import Engine, Options
-from trainers.replica import classes
+from trainers.replica import attributes, classes
 from trainers.settings import Balance, aliases, effective
 from trainers.state import digest, named_state
 from trainers.system import System
@@ -22,7 +22,8 @@ from trainers.tree import Tree
 
 IMAGE, BATCH, STEPS, SEED = 32, 4, 6, 7
 CLASSES = 3
-SHAPES = {"a": (3, IMAGE, IMAGE), "b": (3, IMAGE, IMAGE)}
+SHAPES = {"a": (3, IMAGE, IMAGE), "b": (3, IMAGE, IMAGE), "labels": (1, IMAGE, IMAGE)}
+MAPPED = {"alabels": ("a", "labels"), "blabels": ("b", "labels")}  # sources with label maps -> their domains
 
 # The smallest settings under which every part of a system is at work: pools fill and swap within a few steps.
 TINY: dict[str, dict[str, Any]] = {
@@ -46,6 +47,7 @@ TINY: dict[str, dict[str, Any]] = {
         "classes": CLASSES,
     },
     "classifier": {"width": 4, "classes": CLASSES},
+    "segmenter": {"width": 4, "classes": CLASSES},
     "discogan": {"width": 4, "critic_width": 4, "warm_steps": 2, "weight_decay": 0.0},  # decay moves whom nothing moves
     "dualgan": {"width": 4, "levels": 3, "critic_width": 4},
     "distancegan": {"width": 4, "blocks": 1, "critic": "patch16", "critic_width": 4, "pool": 6, "warm_steps": 2},
@@ -91,6 +93,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "pix2pix-skip": ("pix2pix", {}, {"on_nonfinite": "skip", "bad": (2, 1)}),
     "balanced-frozen-as-printed": ("balanced", {"task_net": "frozen", "lp_interp": "source", "identity": False}, {}),
     "classifier-a": ("classifier", {"domain": "a"}, {}),
+    "segmenter-a": ("segmenter", {"domain": "a"}, {}),
     "bicyclegan-wgan-lp-conditional": ("bicyclegan", {"gan": "wgan", "penalty": "lp", "conditional": True}, {}),
     "bicyclegan-conv-batchnorm": (
         "bicyclegan",
@@ -119,6 +122,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "distancegan-plain-cycle-lp": ("distancegan", {"normalised": False, "cycle": True, "penalty": "lp"}, {}),
     "distancegan-discogan-cycle": ("distancegan", {"architecture": "discogan", "gan": "vanilla", "cycle": True}, {}),
     "cgan-plain-lp": ("cgan", {"matching": False, "norm": "instance", "penalty": "lp"}, {}),
+    "cgan-attributes": ("cgan", {"labels": "attributes"}, {}),
+    "cgan-domain-gp": ("cgan", {"labels": "domain", "classes": 2, "norm": "instance", "penalty": "gp"}, {}),
 }
 
 
@@ -132,7 +137,10 @@ def read(replicas: int, bad: tuple[int, int] | None = None, least: int = 1) -> A
         each = max(least, BATCH // replicas)
         slots = range(replica * each, (replica + 1) * each)
         out = {}
-        for domain in source:
+        for domain in MAPPED.get(source, source):
+            if domain == "labels":
+                out[domain] = np.stack([label_map(draw, slot) for slot in slots])
+                continue
             pictures = [
                 np.random.default_rng([ord(domain), len(source), draw, slot]).integers(
                     0, 256, (IMAGE, IMAGE, 3), np.uint8
@@ -143,10 +151,18 @@ def read(replicas: int, bad: tuple[int, int] | None = None, least: int = 1) -> A
             if (draw, replica) == bad:
                 out[domain] = out[domain].astype(np.float32)
                 out[domain][0, 3, 3, 0] = math.nan
-            out[classes(domain)] = np.array([(ord(domain) + 5 * draw + slot) % CLASSES for slot in slots])
+            numbers = np.array([ord(domain) + 5 * draw + slot for slot in slots])
+            out[classes(domain)] = numbers % CLASSES
+            out[attributes(domain)] = (numbers[:, None] >> np.arange(CLASSES) & 1) > 0
         return out
 
     return batch
+
+
+def label_map(*place: int) -> np.ndarray:
+    """uint8 `[H,W,1]`: a label map of CLASSES classes, decided by numbers."""
+    levels = np.array([round(255 * i / (CLASSES - 1)) for i in range(CLASSES)], np.uint8)
+    return levels[np.random.default_rng(place).integers(0, CLASSES, (IMAGE, IMAGE, 1))]
 
 
 class Pictures:

@@ -16,6 +16,7 @@ from trainers.systems.discogan import DiscoGAN
 from trainers.systems.distancegan import DistanceGAN
 from trainers.systems.dualgan import DualGAN
 from trainers.systems.pix2pix import Pix2Pix
+from trainers.systems.segmenter import Segmenter
 from trainers.systems.wgan import WGAN
 
 SYSTEMS: dict[str, type[System]] = {
@@ -30,6 +31,7 @@ SYSTEMS: dict[str, type[System]] = {
     CGAN.name: CGAN,
     Balanced.name: Balanced,
     Classifier.name: Classifier,
+    Segmenter.name: Segmenter,
     DiscoGAN.name: DiscoGAN,
     DualGAN.name: DualGAN,
     DistanceGAN.name: DistanceGAN,

@@ -13,8 +13,8 @@ clamp, Gulrajani et al., NeurIPS 2017 (WGAN-GP) and Petzka, Fischer, Lukovnicov,
 | lambda | weights.gp | 10, where there is a penalty |
 
 The clamp follows each move of D, as in algorithm 1, so that g never sees a weight outside the box; the authors' code clamps
-before the move. That code has D high on generated pictures; here, as in the paper, high means real. It also gives D 100
-turns at every 500th step, not at the first 25 alone as the preset `warmup` does.
+before the move. That code has D high on generated pictures; here, as in the paper, high means real. Its 100 turns of D in the
+first 25 steps and at every 500th are the preset `warmup`.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class WGAN(System):
             "WGAN-LP: a one-sided penalty, Adam, no clamp and no norm in D", hyper=PENALISED | {"penalty": "lp"}
         ),
         "warmup": Preset(
-            "the authors' code: 100 turns of D in each of the first 25 steps",
-            balance={"warmup_turns": 100, "warmup_steps": 25},
+            "the authors' code: 100 turns of D in each of the first 25 steps and in every 500th",
+            balance={"warmup_turns": 100, "warmup_steps": 25, "warmup_every": 500},
         ),
     }
     shows = ("fake_b",)
