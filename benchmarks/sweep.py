@@ -16,16 +16,14 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 from benchmarks.group import Group
 from benchmarks.measure import BUSY, Finding, Watch, conditions, parser, show, unfit, wait_for_quiet
 from cluster.job import Job
 from cluster.layout import SweepPaths
-from cluster.log.records import SweepState, read_records
+from cluster.log.records import SweepState, TrialState, read_records
 from cluster.run import Data, Every, Run
 from data_shards.manifest import Manifest
 from trainers.settings import Balance
@@ -132,8 +130,8 @@ class Sweep:
 def make_job(trials: Trials, count: int, cores: int) -> Job:
     """The sweep's job, two trials at a time whatever the machine has."""
 
-    def run(index: int, params: Mapping[str, Any]) -> Run:
-        return trials.run(index, SWEEP)
+    def run(trial: TrialState) -> Run:
+        return trials.run(trial.index, SWEEP)
 
     return Job(
         id=SWEEP,
@@ -141,12 +139,12 @@ def make_job(trials: Trials, count: int, cores: int) -> Job:
         storage=str(trials.folder / SWEEP),
         about={},
         trials=count,
-        suggest=lambda index: {},
+        suggest=lambda index, trials: {},
         run=run,
         metric="eval/ssim",
         mode="max",
         steps=trials.steps,
-        asha=None,
+        schedule=None,
         workers=1,
         least_workers=1,
         cpus_per_worker=cores / CONCURRENT,

@@ -11,7 +11,7 @@ import torch
 from cluster.building import build_system, engine_options
 from cluster.run import Run
 from trainers.engine import Engine
-from trainers.replica import classes
+from trainers.replica import attributes, classes
 from trainers.state import named_state
 from trainers.system import Shapes
 from trainers.tree import Tree
@@ -36,6 +36,7 @@ def measure(run: Run, shapes: Shapes) -> Estimate:
         name: np.zeros((each, height, width, c), np.uint8) for name, (c, height, width) in shapes.items()
     }
     batch |= {classes(name): np.zeros(each, np.int64) for name in system.reads.labelled}
+    batch |= {attributes(name): np.zeros((each, run.hyper["classes"]), np.bool_) for name in system.reads.attributed}
     threads = torch.get_num_threads()
     torch.set_num_threads(run.threads)
     try:

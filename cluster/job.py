@@ -1,12 +1,16 @@
-"""What a launch needs to know of a plan: plain values and two pure functions. `orchestrator/` makes it, `cluster/` runs it."""
+"""What a launch needs to know of a plan: plain values and pure functions. `orchestrator/` makes it, `cluster/` runs it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from cluster.log.records import TrialState
 from cluster.run import Run
+
+# Settings searched so far, in the order of suggestion, and what became of their trials.
+Trials = Mapping[int, TrialState]
 
 
 class ClusterTooSmall(ValueError):
@@ -22,11 +26,68 @@ class Asha:
 
 
 @dataclass(frozen=True)
-class Job:
-    """A sweep to run. `suggest(i)` gives trial i's parameters, `run(i, params)` the complete run; both are pure.
+class Halving:
+    """The same in step: at each rung a bracket of `bracket` trials waits for its last one."""
 
-    `about` is recorded when the sweep is opened: the sweep as written and what `auto` became. `failures` is the number of
-    times a trial may be tried again after a crash, `wall` the seconds one attempt may take.
+    grace: int
+    reduction: float
+    bracket: int
+
+
+@dataclass(frozen=True)
+class Median:
+    """Stop what is worse than the median of at least `least` others that came as far, after `grace` steps."""
+
+    grace: int
+    least: int
+
+
+@dataclass(frozen=True)
+class PBT:
+    """Every `every` steps the worst `quantile` of the trials go on from the best ones' checkpoints, their values perturbed.
+
+    explore: (a donor's values, number of the round, trial) -> the values to go on with; a pure function.
+    """
+
+    every: int
+    quantile: float
+    explore: Callable[[Mapping[str, Any], int, int], Mapping[str, Any]]
+
+
+Schedule = Asha | Halving | Median | PBT
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a sweep may cost in all, over every attempt at it; None: no limit. `price`: of one GPU for an hour."""
+
+    gpu_hours: float | None = None
+    cpu_hours: float | None = None
+    cost: float | None = None
+    price: float = 0.0
+
+
+@dataclass(frozen=True)
+class Finalists:
+    """The best `settings` of the search, and the preset, are trained again with `seeds` seeds that it has not seen.
+
+    rank: settings, the best first, of those that may be named; a pure function of the search's trials.
+    """
+
+    settings: int
+    seeds: int
+    rank: Callable[[Trials], Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A sweep to run. `suggest(i, trials)` gives the values of the i-th setting, None where it has to wait for others;
+    `run(trial)` the complete run. Both are pure.
+
+    `about` is recorded when the sweep is opened: the sweep as written and what `auto` became. `trials` is the number of
+    settings to search, each trained with `seeds` seeds from `seed` on. `failures` is the number of times a trial may be tried
+    again after a crash, `wall` the seconds one attempt may take. `only`: the trials to go on with, all where it is None.
+    `stops(trial)` says why a trial should be given up, as (by whom, why), or nothing.
     """
 
     id: str
@@ -34,12 +95,12 @@ class Job:
     storage: str
     about: Mapping[str, Any]
     trials: int
-    suggest: Callable[[int], dict[str, Any]]
-    run: Callable[[int, Mapping[str, Any]], Run]
+    suggest: Callable[[int, Trials], dict[str, Any] | None]
+    run: Callable[[TrialState], Run]
     metric: str
     mode: str
     steps: int
-    asha: Asha | None
+    schedule: Schedule | None
     workers: int
     least_workers: int
     cpus_per_worker: float
@@ -48,6 +109,12 @@ class Job:
     wall: float | None
     cpu_capability: str = "auto"
     pause: float = 1.0  # seconds before a first retry; they double
+    seed: int = 0
+    seeds: int = 1
+    finalists: Finalists | None = None
+    limits: Limits = field(default_factory=Limits)
+    only: frozenset[int] | None = None
+    stops: Callable[[TrialState], tuple[str, str] | None] = lambda trial: None
 
     @property
     def in_groups(self) -> bool:
@@ -57,4 +124,4 @@ class Job:
     @property
     def elastic(self) -> bool:
         """Whether a trial is resized while it runs: a single one, which takes nothing from others."""
-        return self.least_workers < self.workers and self.trials == 1
+        return self.least_workers < self.workers and self.trials * self.seeds == 1

@@ -13,6 +13,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -33,6 +34,7 @@ import ray
 from ray import tune
 from ray.exceptions import RayError
 
+from cluster.checkpoints.cloning import clone
 from cluster.conductor import Conductor
 from cluster.job import ClusterTooSmall, Job
 from cluster.layout import SweepPaths
@@ -68,7 +70,7 @@ def launch(job: Job, observe: Callable[[SweepState], None]) -> str:
             # Twice: a signal may come while Ray starts, and Ray sets a handler of its own.
             with _stopping_softly(stop), _ray(_instructions(job.cpu_capability)), _stopping_softly(stop):
                 concurrent = concurrency(job, ray.cluster_resources())
-                conductor = Conductor(job, log, observe, stop)
+                conductor = Conductor(job, log, observe, stop, partial(clone, store, paths))
                 if not conductor.is_finished():
                     with _scratch(store, paths) as scratch, _watching_nodes(conductor):
                         _tune(job, conductor, concurrent, scratch)
@@ -85,7 +87,7 @@ def concurrency(job: Job, resources: dict[str, float]) -> int:
             problem = f"a trial asks for {wanted:g} {kind}s ({job.least_workers} workers)"
             raise ClusterTooSmall(f"resources: {problem}, the cluster has {resources.get(kind, 0.0):g}")
     fitting = [int(resources[kind] / wanted) for kind, wanted in asked.items() if wanted > 0]
-    return max(1, min([job.trials, *fitting]))
+    return max(1, min([job.trials * job.seeds, *fitting]))
 
 
 def _tune(job: Job, conductor: Conductor, concurrent: int, scratch: Path) -> None:
@@ -117,9 +119,9 @@ def _tune(job: Job, conductor: Conductor, concurrent: int, scratch: Path) -> Non
     try:
         tuner.fit()
     except tune.TuneError:
-        if conductor.failure is None:
+        if conductor.book.failure is None:
             raise
-        raise conductor.failure from None
+        raise conductor.book.failure from None
 
 
 def _trainable(job: Job) -> Any:

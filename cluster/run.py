@@ -70,7 +70,8 @@ class Keep:
 @dataclass(frozen=True)
 class Task:
     """A trained task network: the address of its folder, the sha256 of its weights (checked when they are read), its kind
-    (the system that trained it), the domain whose pictures it knows, their channels, its classes and its width.
+    (the system that trained it), the domain whose pictures it knows, their channels, its classes and its width. label_map: of a
+    segmenter, the domain of the label maps that it is held against.
     """
 
     uri: str
@@ -80,6 +81,7 @@ class Task:
     channels: int
     classes: int
     width: int
+    label_map: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ class Run:
 
     workers, least_workers: it runs on at most and at least so many. stall: seconds that a step may take before its worker
     is given up. cpu_capability: the instruction set of its arithmetic, "auto" for what torch finds. task: what judges its
-    pictures, or one of its losses asks.
+    pictures, or one of its losses asks. pauses: steps at which it may have to wait for others, and is saved for it. given: the
+    step of the last checkpoint that another trial gave it; it must not begin before that.
     """
 
     sweep: str
@@ -115,6 +118,8 @@ class Run:
     cpu_capability: str = "auto"
     task: Task | None = None
     evaluation: Evaluation = field(default_factory=Evaluation)
+    pauses: tuple[int, ...] = ()
+    given: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The run as JSON-able values; `from_json` gives it back."""
@@ -133,4 +138,5 @@ class Run:
             fields["evaluation"] = Evaluation(**fields["evaluation"])
         if fields.get("task") is not None:
             fields["task"] = Task(**fields["task"])
+        fields["pauses"] = tuple(fields.get("pauses", ()))
         return Run(**fields)

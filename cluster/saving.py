@@ -29,6 +29,10 @@ from trainers.state import load_state, named_state
 FIRST_PAUSE_S = 1.0  # before the last checkpoint is tried again
 
 
+class NothingGiven(RuntimeError):
+    """The run was to go on from another trial's checkpoint, and it is not there: to begin anew would be another training."""
+
+
 class Saver:
     """The checkpoints of one attempt. `notices` gathers what is to be told with the next report."""
 
@@ -44,6 +48,9 @@ class Saver:
         """Take over the newest good checkpoint, of step `upto` at most; None where the run is at its beginning."""
         found = self._find(upto)
         workers, host = self.place.workers, platform.node()
+        if (found.step if found else 0) < self.run.given:
+            problem = f"the checkpoint that it was given at step {self.run.given} is gone or damaged"
+            raise NothingGiven(f"trial {self.run.trial} cannot go on: {problem}; run `i2i-cluster checkpoints verify`")
         if found is None:
             self._history = history([], 0, workers, host, [])
             return None
@@ -93,10 +100,11 @@ class Saver:
     def commit_last(
         self, metrics: Mapping[str, float], evaluation: Mapping[str, float], evaluated: bool, tell: Tell
     ) -> bool:
-        """Save the run as it ends, and wait until it is on its place. Says whether it is: a finished run tries until it is
-        or until `tell` (on every rank) says that its failures are enough; an interrupted one has its earlier checkpoints.
+        """Save the run as it ends or waits for others, and wait until it is on its place. Says whether it is: a finished or
+        waiting run tries until it is or until `tell` (on every rank) says that its failures are enough; an interrupted one has
+        its earlier checkpoints.
         """
-        pause, finished = FIRST_PAUSE_S, self.engine.t == self.run.steps
+        pause, finished = FIRST_PAUSE_S, self.engine.t == self.run.steps or self.engine.t in self.run.pauses
         self.committer.wait()
         while True:
             self.commit(metrics, evaluation, evaluated)

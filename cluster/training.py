@@ -88,7 +88,8 @@ class _Training:
         checkpoints = Checkpoints(open_store(run.storage), self.paths.checkpoints(run.trial), place.attempt, run.keep)
         self.saver = Saver(run, place, engine, stream, checkpoints)
         self.samples, self.measured = data.samples(run.evaluation.samples), data.measured
-        self.how = How(run.evaluation.draws, _load_judge(run, engine))
+        pixel_classes = run.task.classes if run.task and run.task.label_map else 0
+        self.how = How(run.evaluation.draws, _load_judge(run, engine), pixel_classes)
         self.license = data.license  # pictures made from the data carry its attribution
         self.evaluation: dict[str, float] = {}
         self.meter = Meter(engine, run.data.batch)
@@ -133,7 +134,8 @@ class _Training:
         if self.place.workers > 1:
             asked = self._asked()
             self.engine.vote(VOTES.index(asked) + 1 if asked else 0)
-        looked_at = any(self._due(n, due) for n in (every.report, every.evaluate, every.checkpoint))
+        pausing = due in self.run.pauses
+        looked_at = pausing or any(self._due(n, due) for n in (every.report, every.evaluate, every.checkpoint))
         self.engine.step(report=looked_at)
         if looked_at:
             self.engine.settle()
@@ -147,7 +149,8 @@ class _Training:
     def _after_step(self) -> bool:
         """Evaluate, commit and report what is due after a step. Says whether to go on."""
         t, every, why = self.engine.t, self.run.every, self._why()
-        evaluating = self._due(every.evaluate, t)
+        pausing = t in self.run.pauses
+        evaluating = pausing or self._due(every.evaluate, t)
         committing = evaluating or why is not None or self._due(every.checkpoint, t)
         if not (committing or self._due(every.report, t)):
             return True
@@ -158,7 +161,7 @@ class _Training:
         if evaluating:
             metrics |= self._evaluate()
         outcome = "done" if t == self.run.steps else why
-        if outcome:
+        if outcome or pausing:  # whoever waits for others is given up meanwhile, and another may go on from here
             self._beat(t, "saving")
             if not self.saver.commit_last(metrics, self.evaluation, evaluating, self._tell):
                 return False

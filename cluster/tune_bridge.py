@@ -13,8 +13,9 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from cluster.conductor import CONTINUE, STOP, Conductor
+from cluster.conductor import Conductor
 from cluster.layout import SweepPaths
+from cluster.log.records import CONTINUE, STOP
 from cluster.report import AGAIN, Report
 from cluster.workers.watchdog import stalls
 from data_shards.errors import DataError
@@ -36,10 +37,14 @@ class ConductedSearcher(Searcher):
         """A trial's config; None while there is nothing to start; FINISHED when nothing will come."""
         found = self._conductor.next_trial()
         if found is None:
+            if self._conductor.is_stuck():
+                raise RuntimeError(
+                    "the sweep is stuck: nothing runs and nothing can be started, yet it is not finished"
+                )
             return Searcher.FINISHED if self._conductor.is_finished() else None
-        index, params = found
-        run = self._conductor.job.run(index, params).to_json()
-        return {INDEX: index, RUN: run, ATTEMPT: self._conductor.state.trials[index].starts}
+        index, _ = found
+        trial = self._conductor.state.trials[index]
+        return {INDEX: index, RUN: self._conductor.job.run(trial).to_json(), ATTEMPT: trial.starts}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """The scheduler has told the conductor already."""
@@ -90,7 +95,7 @@ class ConductedScheduler(FIFOScheduler):
 
     def choose_trial_to_run(self, tune_controller: Any, **options: Any) -> Trial | None:
         """Asked all the time, also while nothing can be placed."""
-        self._conductor.check()
+        self._conductor.book.check()
         chosen: Trial | None = super().choose_trial_to_run(tune_controller, **options)
         return chosen
 

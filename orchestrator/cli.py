@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator import checkpoints_cli, shards_cli, task_cli
+from orchestrator import checkpoints_cli, running_cli, shards_cli, task_cli
 from orchestrator.options import Output, OutputOption, StorageOption, SweepName
 from orchestrator.storage import DEFAULT_STORAGE, shown
 
@@ -49,14 +49,14 @@ def submit(
     ] = False,
 ) -> None:
     """Run a sweep: train its trials, search, and show what came out. The same command again goes on where it stopped."""
-    from orchestrator.sweep import load_sweep
+    from orchestrator.draft import load_draft
 
-    sweep = load_sweep(file)
+    draft = load_draft(file)
 
     from orchestrator.submit import submit as run
     from orchestrator.tables import console
 
-    raise typer.Exit(run(sweep, str(file), console(), allow_inexact=allow_inexact))
+    raise typer.Exit(run(draft, str(file), console(), allow_inexact=allow_inexact))
 
 
 @app.command()
@@ -66,15 +66,15 @@ def plan(
     measure: Annotated[bool, typer.Option(help="Time a few steps on this machine, for the estimate.")] = True,
 ) -> None:
     """Check a sweep file and show what it would do. Trains nothing, writes nothing."""
-    from orchestrator.sweep import load_sweep
+    from orchestrator.draft import load_draft
 
-    sweep = load_sweep(file)  # before the imports below: what is wrong in the file alone is told at once
+    draft = load_draft(file)  # before the imports below: what cannot be read is told at once
 
     from orchestrator.plan_view import describe, estimate_of, print_plan
     from orchestrator.resume import plan_again
     from orchestrator.tables import console, print_json
 
-    made, _ = plan_again(sweep, str(file))
+    made, _ = plan_again(draft, str(file))
     estimate = estimate_of(made) if measure else None
     if output is Output.json:
         print_json(describe(made, estimate))
@@ -147,8 +147,9 @@ def results(
 ) -> None:
     """Show a sweep's trials, the best first, also while it runs. With -o json: everything, by trial."""
     from orchestrator.finding import find_sweep
-    from orchestrator.results import describe_results, leaderboard, save_picture
-    from orchestrator.tables import console, print_json, table
+    from orchestrator.results import describe_results, save_picture
+    from orchestrator.summary import print_results
+    from orchestrator.tables import console, print_json
 
     found = find_sweep(name, storage)
     if picture is not None:
@@ -156,8 +157,10 @@ def results(
     if output is Output.json:
         print_json(describe_results(found))
     else:
-        title = f"{found.state.name} ({found.state.id}), {found.state.state}: {found.metric}, {found.mode}imise"
-        console().print(table(title, leaderboard(found)))
+        print_results(found, console())
+
+
+running_cli.register(app)
 
 
 @app.command()

@@ -7,7 +7,7 @@ in `also`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 LONGEST_VALUE = 60  # characters of a value that a line repeats; enough to recognise it, not to fill the screen
 
@@ -23,6 +23,7 @@ class Refusal(ValueError):
         nearest: the valid name closest to the one written, if any is close.
         has: every valid name, where the list is short enough to be useful.
         also: further mistakes of the same file.
+        rests: dotted paths of other values that it follows from; where one of them is refused, it means nothing.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Refusal(ValueError):
         nearest: str | None = None,
         has: Iterable[str] = (),
         also: Sequence[Refusal] = (),
+        rests: Sequence[str] = (),
     ) -> None:
         super().__init__(problem)
         self.problem = problem
@@ -44,6 +46,7 @@ class Refusal(ValueError):
         self.nearest = nearest
         self.has = tuple(has)
         self.also = tuple(also)
+        self.rests = tuple(rests)
 
     def __str__(self) -> str:
         line = ": ".join(part for part in (self.file, self.path, self.problem) if part)
@@ -57,15 +60,59 @@ class Refusal(ValueError):
         """One line for this mistake and one for each further one, in the order found."""
         return [str(self), *(line for other in self.also for line in other.lines())]
 
+    def apart(self) -> list[Refusal]:
+        """This mistake and the further ones, each for itself from now on."""
+        also, self.also = self.also, ()
+        return [self, *(mistake for other in also for mistake in other.apart())]
+
 
 def refuse(found: Sequence[Refusal], file: str = "") -> None:
     """Raise the mistakes in `found` as one Refusal about `file`; return quietly if there are none."""
-    for refusal in found:
-        refusal.file = refusal.file or file
-    if found:
-        first = found[0]
-        first.also = (*first.also, *found[1:])
+    mistakes = [mistake for refusal in found for mistake in refusal.apart()]
+    for mistake in mistakes:
+        mistake.file = mistake.file or file
+    if mistakes:
+        first, *rest = mistakes
+        first.also = tuple(rest)
         raise first
+
+
+def asked(*checks: Callable[[], object]) -> list[Refusal]:
+    """What is refused by checks that do not hang on one another."""
+    found: list[Refusal] = []
+    for check in checks:
+        try:
+            check()
+        except Refusal as refusal:
+            found += refusal.apart()
+    return found
+
+
+def in_order(found: Iterable[Refusal], places: Mapping[str, int]) -> list[Refusal]:
+    """The mistakes in the order of the keys that they are about; `places`: dotted key -> its place in the file.
+
+    A mistake about a key that is not there stands where the mapping does that should hold it, or at the end.
+    """
+
+    def place(refusal: Refusal) -> int:
+        path = refusal.path
+        while path and path not in places:
+            path = path.rpartition(".")[0]
+        return places.get(path, len(places))
+
+    return sorted(found, key=place)
+
+
+def places_of(values: Mapping[str, object]) -> dict[str, int]:
+    """Dotted key -> place, for the values of a file in its order."""
+    return {path: place for place, path in enumerate(_paths(values, ""))}
+
+
+def _paths(values: Mapping[str, object], above: str) -> Iterator[str]:
+    for key, value in values.items():
+        yield f"{above}{key}"
+        if isinstance(value, dict):
+            yield from _paths(value, f"{above}{key}.")
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

@@ -12,7 +12,7 @@ from cluster.log.records import SweepState, UnreadableLog
 from cluster.log.store import has_log, read_state, sweeps_in
 from data_shards.address import is_remote, join
 from data_shards.errors import DataError
-from data_shards.store import Store
+from data_shards.store import Store, local_folder
 from orchestrator.errors import Refusal, nearest
 from orchestrator.storage import open_to_look, shown, storage_and_id
 
@@ -55,6 +55,8 @@ def find_sweep(wanted: str, storage: str, advice: str = "say where to look with 
     found = _by_place(wanted) or _by_id(wanted, open_to_look(storage))
     if found is not None:
         return found
+    if is_remote(wanted) or "/" in wanted:  # a place, and no name
+        raise Refusal(f"no sweep {wanted!r}: {_at(wanted)}", value=wanted)
     sweeps = _sweeps_of(open_to_look(storage))
     meant = [sweep for sweep in sweeps if sweep.state.name == wanted]
     if meant:
@@ -79,6 +81,19 @@ def _by_place(wanted: str) -> FoundSweep | None:
             raise
         return None  # a name may hold what no path may
     return _by_id(sweep, open_to_look(storage))
+
+
+def _at(place: str) -> str:
+    """What there is instead of a sweep at a path or an address."""
+    if is_remote(place):
+        return "nothing of one is stored there"
+    with suppress(DataError, OSError):  # what no path may be is not there either
+        path = local_folder(place)
+        if path.is_file():
+            return "that is a file, and a sweep is a folder"
+        if path.is_dir():
+            return "that folder holds neither one nor a model"
+    return "there is no such folder"
 
 
 def _by_id(sweep: str, store: Store) -> FoundSweep | None:

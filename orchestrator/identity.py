@@ -17,7 +17,18 @@ from orchestrator.sweep import Sweep
 
 ID_DIGITS = 12
 # What may change between two submits of one sweep: nothing here acts on a trial's result.
-FREE = ("name", "cluster", "storage", "budget", "trials", "data.cache", "every.report", "keep", "resources")
+FREE = (
+    "name",
+    "cluster",
+    "storage",
+    "budget",
+    "trials",
+    "finalists",
+    "data.cache",
+    "every.report",
+    "keep",
+    "resources",
+)
 # The exceptions inside an exception: both change the order of sums.
 BOUND = ("resources.threads", "resources.cpu_capability")
 

@@ -3,35 +3,57 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from cluster.job import Asha, Job
+from cluster.job import PBT, Asha, Finalists, Halving, Job, Limits, Median, Schedule, Trials
+from cluster.log.records import TrialState
 from cluster.run import Run
+from cluster.schedulers.halving import rungs
+from cluster.stopping import Rules, spares, verdict
+from orchestrator.exploring import Explore
 from orchestrator.plan import Plan
-from orchestrator.settings import Setting
+from orchestrator.searching import Search, make_searcher
+from orchestrator.standing import Goal, rank
+from orchestrator.sweep_search import named
+from orchestrator.warm import Warm
+
+LEARNING_BRACKET = 9  # trials of a bracket where the searcher learns from one for the next
 
 
-def make_job(plan: Plan, allow_inexact: bool = False) -> Job:
-    """The job of `plan`. allow_inexact: its trials may go on from checkpoints made under other conditions."""
+def make_job(plan: Plan, allow_inexact: bool = False, warm: Warm = (), only: frozenset[int] | None = None) -> Job:
+    """The job of `plan`. allow_inexact: its trials may go on from checkpoints made under other conditions. warm: what its
+    searcher is told of another sweep. only: the trials to go on with."""
+    sweep, schedule = plan.sweep, _schedule(plan)
+    search = _search(plan, schedule, warm)
+    goals = [Goal(objective.metric, objective.mode) for objective in plan.objectives]
 
-    def run(index: int, params: Mapping[str, Setting]) -> Run:
-        return replace(plan.run(index, params), allow_inexact=allow_inexact)
+    def suggest(setting: int, trials: Trials) -> dict[str, Any] | None:
+        return search.suggest(setting, trials) if setting else dict(plan.params(0))
 
-    sweep, asha = plan.sweep, plan.sweep.scheduler.asha
+    def run(trial: TrialState) -> Run:
+        return replace(
+            plan.run(trial.index, trial.params),
+            seed=sweep.seed if trial.seed is None else trial.seed,
+            allow_inexact=allow_inexact,
+            pauses=() if trial.finalist else _pauses(schedule, sweep.steps),
+            given=trial.lineage[-1][0] if trial.lineage else 0,
+        )
+
+    finals = sweep.finalists
     return Job(
         id=plan.id,
         name=sweep.name,
         storage=plan.storage,
-        about=about(plan),
+        about=about(plan, warm),
         trials=plan.trials,
-        suggest=plan.params,
+        suggest=suggest,
         run=run,
         metric=plan.objective.metric,
         mode=plan.objective.mode,
         steps=sweep.steps,
-        asha=Asha(math.ceil(asha.grace * sweep.steps), asha.reduction) if asha else None,
+        schedule=schedule,
         workers=sweep.resources.most_workers,
         least_workers=sweep.resources.least_workers,
         cpus_per_worker=sweep.resources.cpus_per_worker,
@@ -39,21 +61,94 @@ def make_job(plan: Plan, allow_inexact: bool = False) -> Job:
         failures=sweep.budget.failures,
         wall=sweep.budget.wall,
         cpu_capability=sweep.resources.cpu_capability,
+        seed=sweep.seed,
+        seeds=sweep.seeds,
+        finalists=Finalists(finals.settings, finals.seeds, partial(rank, goals=goals, constraints=sweep.constraints))
+        if finals.settings
+        else None,
+        limits=_limits(plan),
+        only=only,
+        stops=partial(_given_up, plan, sweep.stop.rules(goals)),
     )
 
 
-def about(plan: Plan) -> dict[str, Any]:
+def _schedule(plan: Plan) -> Schedule | None:
+    scheduler, steps = plan.sweep.scheduler, plan.sweep.steps
+    if asha := scheduler.asha:
+        return Asha(math.ceil(asha.grace * steps), asha.reduction)
+    if median := scheduler.median:
+        return Median(math.ceil(median.grace * steps), median.least)
+    if halving := scheduler.halving:
+        learns = plan.sweep.searcher == "optuna"
+        usual = min(LEARNING_BRACKET, plan.trials) if learns else plan.trials
+        bracket = usual if halving.bracket == "auto" else halving.bracket
+        return Halving(math.ceil(halving.grace * steps), halving.reduction, bracket)
+    if pbt := scheduler.pbt:
+        explore = Explore(plan.axes, plan.sweep.seed, pbt.factor, pbt.resample)
+        return PBT(math.ceil(pbt.every * steps), pbt.quantile, explore)
+    return None
+
+
+def _pauses(schedule: Schedule | None, steps: int) -> tuple[int, ...]:
+    """The steps at which a trial may have to wait for others."""
+    match schedule:
+        case Halving(grace, reduction, _):
+            return rungs(grace, reduction, steps)
+        case PBT(every):
+            return tuple(range(every, steps, every))
+    return ()
+
+
+def _search(plan: Plan, schedule: Schedule | None, warm: Warm) -> Search:
+    sweep, modes = plan.sweep, [objective.mode for objective in plan.objectives]
+    searcher = make_searcher(sweep.searcher, plan.axes, plan.points, sweep.seed, modes)
+    learns = isinstance(schedule, Halving) and sweep.searcher == "optuna"
+    bracket = schedule.bracket if learns and isinstance(schedule, Halving) else 0
+    return Search(searcher, plan.objectives, sweep.constraints, sweep.steps, bracket, warm)
+
+
+def _limits(plan: Plan) -> Limits:
+    budget = plan.sweep.budget
+    return Limits(budget.gpu_hours, budget.cpu_hours, budget.cost, budget.price_per_gpu_hour or 0.0)
+
+
+def _given_up(plan: Plan, rules: Rules, trial: TrialState) -> tuple[str, str] | None:
+    """The rule by which a trial is to be stopped, and why."""
+    if not rules.thresholds or spares(trial.setting, plan.trials):
+        return None
+    criterion = plan.settings(trial.params).hyper.get("gan")
+    suited = rules.suited(None if criterion is None else str(criterion))
+    stop = verdict(suited, trial.history, plan.sweep.steps)
+    return (stop.rule, stop.text) if stop else None
+
+
+def about(plan: Plan, warm: Warm = ()) -> dict[str, Any]:
     """What the sweep's log records of its plan, as JSON-able values.
 
-    `autos` is what a later `make_plan` takes as `kept`; `identity` tells which keys of a changed file differ.
+    `autos` is what a later `make_plan` takes as `kept`; `identity` tells which keys of a changed file differ; `written` is the
+    sweep as its file has it.
     """
+    sweep = plan.sweep
+    goals = [{"metric": objective.metric, "mode": objective.mode} for objective in plan.objectives]
     return {
         "file": plan.file,
         "system": plan.system.name,
         "identity": dict(plan.identity),
         "autos": dict(plan.sizes.autos),
-        "objective": {"metric": plan.objective.metric, "mode": plan.objective.mode},
+        "objective": goals[0],
+        "objectives": goals,
+        "constraints": [str(constraint) for constraint in sweep.constraints],
+        "seeds": sweep.seeds,
+        "finalists": sweep.finalists.model_dump(),
+        "searcher": sweep.searcher,
+        "scheduler": named(sweep.scheduler),
         "trials": plan.trials,
-        "steps": plan.sweep.steps,
+        "steps": sweep.steps,
         "axes": {name: str(axis) for name, axis in plan.axes.items()},
+        "searched": plan.searched,
+        "gpus": plan.sizes.gpus_per_worker,
+        "cpus": sweep.resources.cpus_per_worker,
+        "price": sweep.budget.price_per_gpu_hour,
+        "written": dict(plan.written),
+        "warm": [list(one) for one in warm],
     }

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cluster.task import TASK
 from orchestrator.data import DataFacts
-from orchestrator.errors import Refusal, nearest_dotted, show
-from orchestrator.settings import searched_terms
+from orchestrator.errors import Refusal, nearest_dotted, refuse, show
+from orchestrator.existence import absence
+from orchestrator.settings import from_preset, searched_terms
 from orchestrator.space import Axis
 from orchestrator.sweep import Sweep
+from orchestrator.sweep_search import Objective as WrittenObjective
 from trainers.scores import Given, lacking, scores_of
-from trainers.settings import Score
+from trainers.settings import Reads, Score
 from trainers.system import System
 
 WEIGHTED = ("loss", "loss/total", "loss/weighted", "total", "total_loss", "weighted_loss")
@@ -37,34 +40,38 @@ def find_objective(
     data: DataFacts,
     hyper: object,
     task: str = "",
+    label_map: str = "",
+    *,
+    searching: bool | None = None,
 ) -> Objective:
     """The sweep's objective; without a search and without one written, the first that could be.
 
-    `hyper` decides which terms there are; `task` is the domain that the sweep's task network judges, if it has one. Raises
-    Refusal for a metric that does not exist or cannot judge.
+    `hyper` decides which terms there are; `task` is the domain that the sweep's task network judges, if it has one, and
+    `label_map` the domain that a segmenter is held against. `searching`: whether there is a search, where `axes` are not all of it.
+    Raises Refusal for a metric that does not exist or cannot judge.
     """
-    given = _given(system, sweep, data, hyper, task)
+    given = _given(system, sweep, data, hyper, task, label_map)
     in_force = [term for term in system.terms if term.exists(hyper)]
-    # A score that measures terms which do not exist is not computed.
-    groups = {None, *(term.group for term in in_force)}
-    scores = {m: score for m, score in scores_of(system, given.reads).items() if score.measures in groups}
+    scores = {m: score for m, score in scores_of(system, given.reads).items() if _computed(system, score, hyper)}
     judges = _Judges(system, axes, given, scores, asked=system.needs_task(hyper))
     metrics = [*scores, *(f"loss/{term.name}" for term in in_force)]
     usable = [metric for metric in metrics if not judges.objection(metric)]
-    written = sweep.objective
+    path, written = "objective.metric", sweep.objective
     if written is None:
-        if axes:
+        if axes if searching is None else searching:
             raise Refusal("a search needs an objective, such as {metric: ...}", path="objective", has=usable)
         first = next(m for m in usable if m not in scores or not scores[m].varied)  # to differ alone is no merit
         return Objective(first, judges.better(first))
     metric = written.metric
-    path = "objective.metric"
     if metric in WEIGHTED:
         problem = (
             f"the weighted loss {show(metric)} cannot be an objective: the smallest weights would win; "
             "use an evaluation score or a raw term"
         )
         raise Refusal(problem, path=path, value=metric, has=usable)
+    absent = "" if metric in metrics else _absent(system, sweep, metric, given.reads, hyper)
+    if absent:
+        raise Refusal(f"{metric} does not exist {absent}", path=path, value=metric, has=usable)
     if metric not in metrics:
         near = nearest_dotted(metric, metrics, "/")
         raise Refusal(f"unknown metric {show(metric)} for {system.name}", path=path, nearest=near, has=usable)
@@ -78,12 +85,62 @@ def find_objective(
     return Objective(metric, best if written.mode == "auto" else written.mode)
 
 
-def _given(system: type[System], sweep: Sweep, data: DataFacts, hyper: object, task: str) -> Given:
+def find_objectives(
+    system: type[System], sweep: Sweep, *about: Any, searching: bool | None = None
+) -> tuple[Objective, ...]:
+    """All objectives of the sweep, `objective.metric` first; `about` as for `find_objective`.
+
+    Raises Refusal also for a metric that is named twice, and for a constraint on one that cannot judge.
+    """
+    first = find_objective(system, sweep, *about, searching=searching)
+    written = sweep.objective
+    also = written.also if written else []
+    asked = [("objective.also", metric) for metric in also]
+    asked += [("constraints", constraint.metric) for constraint in sweep.constraints]
+    found, wrong = [], []
+    for path, metric in asked:
+        alone = sweep.model_copy(update={"objective": WrittenObjective(metric=metric)})
+        try:
+            found.append(find_objective(system, alone, *about, searching=searching))
+        except Refusal as refusal:
+            refusal.path, refusal.value = path, metric
+            wrong.append(refusal)
+    refuse(wrong)
+    others = found[: len(also)]
+    names = [objective.metric for objective in (first, *others)]
+    for name in names:
+        if names.count(name) > 1:
+            raise Refusal(f"names {name} twice", path="objective.also", value=name)
+    return first, *others
+
+
+def _computed(system: type[System], score: Score, hyper: object) -> bool:
+    """Whether there is what the score looks at, under these settings, and what it is the value of."""
+    groups = {None, *(term.group for term in system.terms if term.exists(hyper))}
+    unseen = score.of in system.shows and score.of not in system.showing(hyper)
+    return score.measures in groups and not unseen
+
+
+def _absent(system: type[System], sweep: Sweep, metric: str, reads: Reads, hyper: object) -> str:
+    """Which settings take a metric away that the system can have; empty for one that it never has."""
+    score = scores_of(system, reads).get(metric)
+    term = next((term for term in system.terms if metric == f"loss/{term.name}"), None)
+    if score is None and term is None:
+        return ""
+
+    def holds(hyper: object) -> bool:
+        return _computed(system, score, hyper) if score else term is not None and term.exists(hyper)
+
+    return absence(holds, hyper, sweep.preset, from_preset(system, sweep))
+
+
+def _given(system: type[System], sweep: Sweep, data: DataFacts, hyper: object, task: str, label_map: str) -> Given:
     """What the trials' evaluations will have to go by."""
     return Given(
         reads=system.reading(hyper),
         truth=data.truth,
-        labelled=data.labelled,
+        labelled=data.label_maps[label_map].of if label_map else data.labelled,
+        label_maps=bool(label_map),
         task=task,
         draws=sweep.evaluation.draws,
         varied=system.varies(hyper),

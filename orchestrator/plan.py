@@ -6,29 +6,25 @@ trial's number: a plan made again after a crash proposes what the first one prop
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from cluster.run import Data, Evaluation, Every, Keep, Run
 from data_shards.address import join
-from orchestrator.data import DataFacts, check_cache, check_counts, check_shapes, read_data
-from orchestrator.errors import Refusal, nearest, refuse, show
-from orchestrator.identity import identity_of, sweep_id
-from orchestrator.objective import Objective, find_objective
-from orchestrator.plain_data import check_mode, read_plain
-from orchestrator.settings import Setting, Settings, canonical_axes, check_classes, check_settings, preset
-from orchestrator.sizes import Auto, Machine, Sizes, find_sizes, this_machine
-from orchestrator.space import Axis, Choice, grid, sample
-from orchestrator.storage import canonical, check_storage
+from orchestrator.checks import check
+from orchestrator.data import DataFacts
+from orchestrator.draft import Draft
+from orchestrator.identity import sweep_id
+from orchestrator.objective import Objective
+from orchestrator.settings import Setting, Settings
+from orchestrator.sizes import Auto, Machine, Sizes, this_machine
+from orchestrator.space import Axis, sample, settings_of
+from orchestrator.storage import canonical
 from orchestrator.sweep import Sweep
-from orchestrator.task import TaskNetwork, check_needs, check_task, find_task, judged, notes_on
-from trainers.settings import Reads
+from orchestrator.task import TaskNetwork, notes_on
+from orchestrator.trials import preset_values
 from trainers.system import System
-from trainers.systems.catalog import SYSTEMS
-
-MOST_CHECKED = 1_000  # of the search's hyper settings: enough to meet every choice, quick for any number of trials
 
 
 @dataclass(frozen=True)
@@ -40,12 +36,13 @@ class Plan:
         identity: dotted key -> value, for everything the id depends on.
         file: the sweep file as the user named it.
         preset: the settings of trial 0: the paper's, with the sweep's fixed values.
-        axes: canonical axis name -> distribution, in the order written.
+        axes: canonical axis name -> distribution, in the order written, of those that the fixed settings leave in force.
         points: the settings of trials 1, 2, ... of a grid; empty for a random search.
-        objective: what judges the trials; of a single trial, what is shown for it.
+        objectives: what judges the trials, the first before all; of a single trial, what is shown for it.
         trials: how many trainings, trial 0 included.
         task: the trained task network that judges the trials, where the sweep names one.
         notes: what the user should know, a line each.
+        written: the sweep file's mapping as it is.
     """
 
     id: str
@@ -58,10 +55,21 @@ class Plan:
     preset: Settings
     axes: Mapping[str, Axis]
     points: tuple[Mapping[str, Setting], ...]
-    objective: Objective
+    objectives: Sequence[Objective]
     trials: int
     task: TaskNetwork | None
     notes: tuple[str, ...]
+    written: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def objective(self) -> Objective:
+        """What judges the trials before all."""
+        return self.objectives[0]
+
+    @property
+    def searched(self) -> list[str]:
+        """The settings that trials may differ in, by their names in `params`."""
+        return [name for key, axis in self.axes.items() for name in settings_of(key, axis)]
 
     @property
     def storage(self) -> str:
@@ -74,13 +82,12 @@ class Plan:
         return join(self.storage, self.id)
 
     def params(self, index: int) -> dict[str, Setting]:
-        """Axis name -> value for trial `index`: a pure function. Trial 0 is the preset, named on each axis.
+        """Searched setting -> value for trial `index` where nobody knows of the others: a pure function. Trial 0 is the preset.
 
-        An axis whose group holds different values in the preset is left out of trial 0.
+        A group that holds different values in the preset is left out of trial 0.
         """
         if index == 0:
-            values = {axis: self.preset.value(self.system, axis) for axis in self.axes}
-            return {axis: value for axis, value in values.items() if value is not None}
+            return dict(preset_values(self.system, self.preset, self.axes))
         if self.points:
             return dict(self.points[index - 1])
         return dict(sample(self.axes, self.sweep.seed, index))
@@ -117,7 +124,7 @@ class Plan:
                 cache_bytes=sweep.data.cache.limit,
                 mode=sweep.data.mode,
                 domains=dict(sweep.data.domains),
-                classes=self.data.classes if reads.labelled else (),
+                classes=self.data.classes if reads.labelled or reads.label_map else (),
             ),
             steps=sweep.steps,
             every=Every(sizes.report, sizes.evaluate, sizes.checkpoint),
@@ -138,144 +145,35 @@ class Plan:
 
 
 def make_plan(
-    sweep: Sweep, file: str, *, kept: Mapping[str, Auto] | None = None, machine: Machine | None = None
+    sweep: Sweep | Draft, file: str, *, kept: Mapping[str, Auto] | None = None, machine: Machine | None = None
 ) -> Plan:
     """Check `sweep`, read from `file`, against its system, its data and `machine` (default: this one).
 
     `kept` is `plan.sizes.autos` of the first submit of the same sweep, where there was one.
 
     Raises:
-        Refusal: one line for each mistake.
+        Refusal: one line for each mistake, those that a draft brings along among them, in the order of the file.
     """
-    if sweep.system not in SYSTEMS:
-        near = nearest(sweep.system, SYSTEMS)
-        problem = f"unknown system {show(sweep.system)}"
-        raise Refusal(problem, file=file, path="system", value=sweep.system, nearest=near, has=SYSTEMS)
-    system = SYSTEMS[sweep.system]
-    found = check_settings(system, sweep)
-    reads = system.reads if found else system.reading(system.Hyper(**preset(system, sweep).hyper))
-    sizes, misfits = find_sizes(sweep, system, machine or this_machine(), kept or {})
-    found += [*misfits, *check_mode(sweep.data)]
-    data, task = None, None
-    try:
-        data = _read(sweep, system, reads)
-    except Refusal as refusal:
-        found.append(refusal)
-    try:
-        task = find_task(sweep.task, sweep.storage) if sweep.task is not None else None
-    except Refusal as refusal:
-        found.append(refusal)
-    refuse(found, file)
-    assert data is not None
-    try:
-        return _checked_plan(sweep, file, system, data, task, sizes)
-    except Refusal as refusal:
-        refusal.file = file
-        raise
-
-
-def _read(sweep: Sweep, system: type[System], reads: Reads) -> DataFacts:
-    data = sweep.data
-    if data.mode == "stream":
-        return read_plain(data, system, reads)
-    return read_data(data.uri, system, data.limit, reads=reads, balanced=data.balanced)
-
-
-def _checked_plan(
-    sweep: Sweep, file: str, system: type[System], data: DataFacts, task: TaskNetwork | None, sizes: Sizes
-) -> Plan:
-    """The plan of a sweep whose names, data and sizes are right alone; Refusal where they do not fit together."""
-    base, axes = preset(system, sweep).with_classes(len(data.classes)), canonical_axes(system, sweep)
-    if task is not None:
-        base = base.with_task(task.width)
-        check_task(task, data, base.hyper)
-    hyper = system.Hyper(**base.hyper)
-    reads, shapes = system.reading(hyper), data.shapes(sweep.data.image)
-    check_classes(base, reads, data)
-    check_cache(data, sweep.data.cache.limit)
-    check_counts(data, reads, sweep.data.limit, sizes.batch)
-    check_shapes(system, shapes, hyper, searched=False)
-    check_needs(system, hyper, task)
-    objective = find_objective(system, sweep, axes, data, hyper, judged(task, data) if task else "")
-    points, trials, notes = _trials(sweep, system, base, axes)
-    identity = identity_of(sweep, data.sha256, task.sha256 if task else "")
-    check_storage(sweep.storage, sweep_id(identity))
-    plan = Plan(
-        id=sweep_id(identity),
-        identity=identity,
+    draft = sweep if isinstance(sweep, Draft) else Draft(sweep)
+    right = check(draft, file, machine or this_machine(), kept or {})
+    image, task, notes = right.sweep.data.image, right.task, _notes(right.sweep, right.data, right.sizes)
+    return Plan(
+        id=sweep_id(right.identity),
+        identity=right.identity,
         file=file,
-        sweep=sweep,
-        system=system,
-        data=data,
-        sizes=sizes,
-        preset=base,
-        axes=axes,
-        points=points,
-        objective=objective,
-        trials=trials,
+        sweep=right.sweep,
+        system=right.system,
+        data=right.data,
+        sizes=right.sizes,
+        preset=right.preset,
+        axes=right.axes,
+        points=right.trials.points,
+        objectives=right.objectives,
+        trials=right.trials.count,
         task=task,
-        notes=(*notes, *_notes(sweep, data, sizes), *(notes_on(task, sweep.data.image) if task else [])),
+        notes=(*right.trials.notes, *notes, *(notes_on(task, image) if task else [])),
+        written=draft.written,
     )
-    for params in _hyper_params(plan):  # a choice may fit alone and not beside another one
-        hyper = system.Hyper(**plan.settings(params).hyper)
-        check_shapes(system, shapes, hyper, searched=True)
-        check_needs(system, hyper, task)
-    return plan
-
-
-def _hyper_params(plan: Plan) -> list[dict[str, Setting]]:
-    """The first MOST_CHECKED different values that the trials have on the searched axes of `hyper`."""
-    axes = {name: axis for name, axis in plan.axes.items() if name.startswith("hyper.")}
-    different: dict[str, dict[str, Setting]] = {}
-    most = min(
-        MOST_CHECKED, math.prod(len(a.options) if isinstance(a, Choice) else MOST_CHECKED for a in axes.values())
-    )
-    if not axes:
-        return []
-    for index in range(1, plan.trials):
-        # Drawn for these axes alone: a draw depends on its own axis, and every other one would only cost time.
-        point = plan.points[index - 1] if plan.points else sample(axes, plan.sweep.seed, index)
-        params = {name: point[name] for name in axes}
-        different.setdefault(repr(params), params)
-        if len(different) == most:
-            break
-    return list(different.values())
-
-
-def _trials(
-    sweep: Sweep, system: type[System], base: Settings, axes: Mapping[str, Axis]
-) -> tuple[tuple[Mapping[str, Setting], ...], int, list[str]]:
-    """A grid's points, the number of trials, and notes. Raises Refusal where the search makes no sense."""
-    if not axes:
-        if sweep.trials > 1:
-            problem = f"{sweep.trials} trials without a search would be the same training {sweep.trials} times"
-            raise Refusal(problem + "; add a search, or leave trials out", path="trials", value=sweep.trials)
-        return (), 1, []
-    if sweep.searcher == "random":
-        if sweep.trials < 2:
-            raise Refusal(
-                "a search needs at least 2 trials: the first is the preset", path="trials", value=sweep.trials
-            )
-        settings = math.prod(len(a.options) if isinstance(a, Choice) else math.inf for a in axes.values())
-        repeats = settings < sweep.trials - 1
-        note = f"there are only {settings} settings to draw from, so some trials repeat others; a grid does not"
-        return (), sweep.trials, [note] if repeats else []
-    choices = {}
-    for (key, axis), name in zip(sweep.search.items(), axes, strict=True):
-        if not isinstance(axis, Choice):
-            problem = f"a grid takes choices, not {axis}; list the values with choice, or use searcher: random"
-            raise Refusal(problem, path=f"search.{key}")
-        choices[name] = axis
-    try:
-        combinations = grid(choices)
-    except ValueError as error:
-        raise Refusal(str(error), path="search") from error
-    held = {name: base.value(system, name) for name in choices}  # None, so no point's, where a group's terms differ
-    points = tuple(point for point in combinations if point != held)
-    notes = [] if len(points) == len(combinations) else ["the grid's point that equals the preset is trial 0"]
-    if "trials" in sweep.model_fields_set and sweep.trials != len(points) + 1:
-        notes.append(f"a grid ignores trials: {sweep.trials}; it has {len(points) + 1} with the preset")
-    return points, len(points) + 1, notes
 
 
 def _notes(sweep: Sweep, data: DataFacts, sizes: Sizes) -> list[str]:
@@ -283,6 +181,15 @@ def _notes(sweep: Sweep, data: DataFacts, sizes: Sizes) -> list[str]:
     for domain, (_, height, width) in data.stored.items():
         if sweep.data.image > max(height, width):
             notes.append(f"domain {domain} is stored at {width} x {height} and enlarged to {sweep.data.image}")
+    samples, there = (
+        sweep.evaluation.samples,
+        {name: count for name, count in data.validation.items() if count is not None},
+    )
+    if "samples" in sweep.evaluation.model_fields_set and there and samples > max(there.values()):
+        counts = ", ".join(f"{name} {count}" for name, count in there.items())
+        notes.append(
+            f"evaluation.samples {samples} is more than there are to validate ({counts}): all of them are looked at"
+        )
     if sweep.scheduler.asha and not sweep.search:
         notes.append("the scheduler has nothing to stop: trial 0 always runs to its end")
     if sizes.precision == "bf16" and not sizes.gpus_per_worker:

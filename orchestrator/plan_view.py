@@ -7,15 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from cluster.estimate import Estimate, measure
 from cluster.rates import published_lr_ratio
 from orchestrator.plan import Plan
 from orchestrator.quantities import duration_text, size_text
-from orchestrator.space import spell_axis
+from orchestrator.space import settings_of, spell_axis
 from orchestrator.sweep import DEFAULT_PRESET
-from orchestrator.tables import cell, facts, table
+from orchestrator.tables import Columns, facts, print_parts, table, words
 from orchestrator.task import describe_task
 from trainers.settings import aliases, effective
 
@@ -122,23 +121,23 @@ def estimate_of(plan: Plan) -> Measured:
 def print_plan(plan: Plan, console: Console, estimate: Measured = None) -> None:
     """Print `plan` for people."""
     told = describe(plan, estimate)
-    console.print(_summary(told))
-    console.print(table("Losses", told["terms"]))
+    parts = [_summary(told), table("Losses", told["terms"])]
     if plan.axes:
         first = {row["axis"]: _or_published(row["preset"]) for row in told["search"]}
         rows = [{**row, "preset": first[row["axis"]]} for row in told["search"]]
-        console.print(table("Search", [{**row, "distribution": str(plan.axes[row["axis"]])} for row in rows]))
+        parts.append(table("Search", [{**row, "distribution": str(plan.axes[row["axis"]])} for row in rows]))
         drawn = enumerate(told["trials"][1:TRIALS_SHOWN], 1)
         shown = [{"trial": 0, **first}, *({"trial": index, **params} for index, params in drawn)]
-        console.print(table("Trials (0 is the preset)", shown))
-        if plan.trials > TRIALS_SHOWN:
-            listed = "them" if plan.trials <= TRIALS_LISTED else f"the first {TRIALS_LISTED:,}"
-            console.print(f"... and {plan.trials - TRIALS_SHOWN} more (-o json lists {listed})")
+        parts.append(table("Trials (0 is the preset)", shown))
+    print_parts(console, *parts)
+    if plan.trials > TRIALS_SHOWN:
+        listed = "them" if plan.trials <= TRIALS_LISTED else f"the first {TRIALS_LISTED:,}"
+        console.print(f"... and {plan.trials - TRIALS_SHOWN} more (-o json lists {listed})")
     for note in told["notes"]:
         console.print(f"note: {note}", style="yellow", markup=False, highlight=False)
 
 
-def _summary(told: dict[str, Any]) -> Table:
+def _summary(told: dict[str, Any]) -> Columns:
     """The plan's facts, a line each."""
     data, training, resources, objective = told["data"], told["training"], told["resources"], told["objective"]
     side, every = data["image"], training["every"]
@@ -161,7 +160,7 @@ def _summary(told: dict[str, Any]) -> Table:
         "arithmetic": f"{training['precision']}, {training['layout']}, "
         + ("exact" if training["exact"] else "not exact")
         + f"; a loss that is not finite: {training['on_nonfinite']}",
-        "set here": ", ".join(f"{key} {cell(value)}" for key, value in told["written"].items())
+        "set here": ", ".join(f"{key} {words(value)}" for key, value in told["written"].items())
         or "nothing: the preset's own settings",
         "trials": "1: the preset"
         if trials == 1
@@ -251,10 +250,13 @@ def _search(plan: Plan) -> list[dict[str, Any]]:
     symbols = {term.name: term.symbol for term in plan.system.terms}
     rows = []
     for axis, spread in plan.axes.items():
-        value = plan.preset.value(plan.system, axis)
+        members = settings_of(axis, spread)
+        values = [plan.preset.value(plan.system, name) for name in members]
+        value = values[0] if len(values) == 1 else " + ".join(words(one) for one in values)
         if value is None and axis == "balance.lr_ratio":
             value = published_lr_ratio(plan.run(0, plan.params(0)), plan.data.shapes(plan.sweep.data.image))
-        terms = names.get(axis.partition(".")[2], ()) if axis.startswith("weights.") else ()
+        weights = [name.removeprefix("weights.") for name in members if name.startswith("weights.")]
+        terms = [term for weight in weights for term in names.get(weight, ())]
         rows.append(
             {
                 "axis": axis,

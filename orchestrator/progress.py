@@ -16,15 +16,23 @@ from rich.text import Text
 from cluster.log.records import LIVE, SweepState, TrialState
 from orchestrator.plan import Plan
 from orchestrator.results import best_trial, value_of
+from orchestrator.sweeps import trainings
 from orchestrator.tables import cell
 
 NOTICES_SHOWN = 6  # lines under the table
-STATE_STYLE = {"running": "bold cyan", "done": "green", "stopped": "yellow", "failed": "bold red", "pending": "dim"}
+STATE_STYLE = {
+    "running": "bold cyan",
+    "done": "green",
+    "stopped": "yellow",
+    "failed": "bold red",
+    "pending": "dim",
+    "paused": "dim cyan",
+}
 
 
 def remaining_steps(state: SweepState, trials: int, steps: int) -> int:
-    """Steps still to train if no trial is stopped early: an upper bound."""
-    left = sum(steps - t.step for t in state.trials.values() if t.state in ("running", "pending"))
+    """Steps still to train if none of the `trials` trainings is stopped early: an upper bound."""
+    left = sum(steps - t.step for t in state.trials.values() if t.is_live)
     return left + steps * (trials - len(state.trials))
 
 
@@ -46,6 +54,7 @@ class Progress:
         self._told: dict[int, tuple[str, int]] = {}
         self._noted: dict[int, tuple[int, str]] = {}  # the last notice of each trial that a pipe has
         self._failed: dict[int, int] = {}  # failures of each trial that a pipe has
+        self._cloned: dict[int, int] = {}  # how often each trial went on from another, as a pipe has it
         self._started = time.monotonic()
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=2, transient=True)
 
@@ -75,38 +84,46 @@ class Progress:
             allowed = self._plan.sweep.budget.failures
             print(f"trial {trial.index}  failure {trial.failures}, {allowed} allowed: {trial.error}", flush=True)
         self._failed[trial.index] = trial.failures
+        if len(trial.lineage) > self._cloned.get(trial.index, 0):
+            self._cloned[trial.index] = len(trial.lineage)
+            print(f"trial {trial.index}  {_donor(trial)}", flush=True)
         evaluated = trial.history[-1][0] if trial.history else 0
         now = (trial.state, evaluated)
-        if trial.state == "pending" or self._told.get(trial.index) == now:
+        if trial.state in ("pending", "paused") or self._told.get(trial.index) == now:
             return
         self._told[trial.index] = now
         value = cell(value_of(trial, self._plan.objective.metric)) if evaluated else ""
         score = f"  {self._plan.objective.metric} {value}" if value else ""
-        error = f"  {trial.error}" if trial.error else ""
+        error = f"  {trial.error or _stopped(trial)}" if trial.error or trial.by else ""
         step = f"step {max(evaluated, trial.step)}/{self._plan.sweep.steps}"
         print(f"trial {trial.index}  {trial.state}  {step}{score}{self._eta()}{error}", flush=True)
 
     def _eta(self) -> str:
         plan = self._plan
-        seconds = eta_seconds(self._state, plan.trials, plan.sweep.steps, plan.sizes.batch, plan.sizes.concurrency)
+        seconds = eta_seconds(self._state, self._trainings, plan.sweep.steps, plan.sizes.batch, plan.sizes.concurrency)
         return "" if seconds is None else f"  at most {_clock(seconds)} to go"
+
+    @property
+    def _trainings(self) -> int:
+        """How many there will be, at most."""
+        return max(self._plan.trials, trainings(self._state))
 
     def _render(self) -> RenderableType:
         plan, state = self._plan, self._state
         best = best_trial(state, plan.objective.metric, plan.objective.mode)
         table = Table(title=f"{plan.sweep.name}  {plan.id}", title_justify="left", title_style="bold")
-        for column in ("trial", "state", "step", "", "images/s", plan.objective.metric, *plan.axes):
+        for column in ("trial", "state", "step", "", "images/s", plan.objective.metric, *plan.searched):
             table.add_column(cell(column))
         for trial in list(state.trials.values()):
             table.add_row(*self._row(trial, best is not None and trial.index == best.index))
         done = sum(t.state in ("done", "stopped", "failed") for t in state.trials.values())
-        line = f"{done} of {plan.trials} trials   {_clock(time.monotonic() - self._started)} so far{self._eta()}"
+        line = f"{done} of {self._trainings} trials   {_clock(time.monotonic() - self._started)} so far{self._eta()}"
         if best is not None:
             line += f"   best: trial {best.index}, {cell(value_of(best, plan.objective.metric))}"
         happened = [
             Text(f"trial {t.index}  {text}", style="yellow")
             for t in list(state.trials.values())
-            for text in (_notice(t), _trouble(t))
+            for text in (_notice(t), _trouble(t), _donor(t))
             if text and t.state in LIVE
         ]
         return Group(
@@ -127,7 +144,7 @@ class Progress:
             ProgressBar(total=steps, completed=trial.step, width=16),
             "" if rate is None else f"{rate:.1f}",
             Text(cell(value), style="bold green" if best else ""),
-            *(cell(trial.params.get(axis)) for axis in self._plan.axes),
+            *(cell(trial.params.get(axis)) for axis in self._plan.searched),
         ]
 
 
@@ -139,6 +156,16 @@ def _notice(trial: TrialState) -> str:
 def _trouble(trial: TrialState) -> str:
     """What it failed at last and lived through, and how often."""
     return f"{trial.failures} x failed, last: {trial.error}" if trial.failures and trial.error else ""
+
+
+def _donor(trial: TrialState) -> str:
+    """From whose checkpoint it went on last, if it did."""
+    return "goes on from trial {1} at step {0}".format(*trial.lineage[-1]) if trial.lineage else ""
+
+
+def _stopped(trial: TrialState) -> str:
+    """Who stopped it, and why. A rule's reason begins with its name."""
+    return trial.why if trial.why.startswith(f"{trial.by}:") else f"{trial.by}: {trial.why}"
 
 
 def _clock(seconds: float) -> str:

@@ -1,20 +1,25 @@
 """What a sweep found, from its log alone: it works while the driver runs, and when it is dead.
 
-The gain over the preset is always taken at equal steps: a trial that was stopped early is compared with the preset as it
-was then.
+Trials that differ in their seeds alone are one setting, and a row; with one seed a setting is a trial.
 """
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from cluster.log.records import SweepState, TrialState
 from orchestrator.errors import Refusal
 from orchestrator.finding import FoundSweep
+from orchestrator.importance import Importances, importances
+from orchestrator.outcome import Outcome, judge
+from orchestrator.savings import savings
+from orchestrator.spent import budgets
+from orchestrator.standing import Goal, Standing
+from orchestrator.sums import members
+from orchestrator.wording import gain_text, held_text, label, seeds_text, value_cell
 
 
 def value_of(trial: TrialState, metric: str) -> float:
@@ -23,35 +28,21 @@ def value_of(trial: TrialState, metric: str) -> float:
 
 
 def best_trial(state: SweepState, metric: str, mode: str) -> TrialState | None:
-    """The trial with the best finite objective among those that did not fail."""
-    judged = [t for t in state.trials.values() if t.state != "failed" and math.isfinite(value_of(t, metric))]
-    if not judged:
-        return None
-    sign = 1.0 if mode == "min" else -1.0
-    return min(judged, key=lambda t: (sign * value_of(t, metric), t.index))
+    """The training whose networks are the sweep's model, by what its log says of objectives, constraints, seeds and finalists.
+
+    metric, mode: the objective, where the log names none. None where no setting may be named.
+    """
+    return judge(state, goals=[Goal(metric, mode)]).model
 
 
 def gain(state: SweepState, trial: TrialState, metric: str, mode: str) -> float:
-    """How much better than the preset the trial was at its last evaluation, in the metric's unit; above 0 is better."""
-    if 0 not in state.trials or not trial.history:
-        return math.nan
-    then = state.trials[0].at(trial.history[-1][0])
-    if then is None or metric not in then:
-        return math.nan
-    difference = value_of(trial, metric) - then[metric]
-    return -difference if mode == "min" else difference
+    """How much better than the preset the trial's setting is, at equal steps, in the metric's unit; above 0 is better.
 
-
-def ranked(sweep: FoundSweep) -> list[TrialState]:
-    """The trials, the best first; those without a value last, in order."""
-    sign = 1.0 if sweep.mode == "min" else -1.0
-
-    def place(trial: TrialState) -> tuple[bool, float, int]:
-        value = value_of(trial, sweep.metric)
-        known = math.isfinite(value) and trial.state != "failed"
-        return (not known, sign * value if known else 0.0, trial.index)
-
-    return sorted(sweep.state.trials.values(), key=place)
+    NaN where the preset came less far; for itself 0.
+    """
+    found = judge(state, goals=[Goal(metric, mode)])
+    standing = next(one for one in found.ranking if one.setting == trial.setting)
+    return found.gains(standing)[0].mean
 
 
 def trial_id(sweep: FoundSweep, trial: TrialState) -> str:
@@ -82,26 +73,45 @@ def save_picture(sweep: FoundSweep, file: Path) -> None:
 
 def describe_results(sweep: FoundSweep) -> dict[str, Any]:
     """The results as JSON-able values; the keys are an interface that scripts rely on."""
-    state = sweep.state
-    best = best_trial(state, sweep.metric, sweep.mode)
+    state, objective = sweep.state, {"metric": sweep.metric, "mode": sweep.mode}
+    found, saved = judge(state), savings(state)
+    several = len(found.goals) > 1
+    metrics = [goal.metric for goal in found.goals]
     return {
         "name": state.name,
         "id": state.id,
         "state": state.state,
         "reason": state.reason,
-        "objective": {"metric": sweep.metric, "mode": sweep.mode},
-        "best": None if best is None else _describe_best(sweep, best),
-        "trials": [_describe_trial(sweep, state.trials[index]) for index in sorted(state.trials)],
+        "objective": objective,
+        "objectives": [goal._asdict() for goal in found.goals],
+        "constraints": [str(constraint) for constraint in found.constraints],
+        "best": None if found.winner is None else _describe_best(sweep, found),
+        "settings": [_describe_setting(found, one, rank) for rank, one in enumerate(found.ranking, 1)],
+        "front": [one.setting for one in found.front],
+        "hypervolume": found.hypervolume,
+        "reference": dict(zip(metrics, found.reference, strict=False)) if several else None,
+        "knee": found.winner.setting if several and found.winner else None,
+        "importance": _describe_importance(importances(found)),
+        "stopped": dict(saved.by),
+        "steps_saved": saved.steps,
+        "steps_possible": saved.possible,
+        "spent": {
+            name: one["spent"] for name, one in budgets(state, None).items() if name not in ("wall_seconds", "failures")
+        },
+        "trials": describe_trials(sweep),
     }
 
 
-def _describe_best(sweep: FoundSweep, best: TrialState) -> dict[str, Any]:
+def _describe_best(sweep: FoundSweep, found: Outcome) -> dict[str, Any]:
+    best, winner = found.model, found.winner
+    assert best is not None and winner is not None
     has_model = bool(sweep.store.list(f"{sweep.paths.best}/"))
     return {
         "index": best.index,
         "id": trial_id(sweep, best),
+        "setting": winner.setting,
         "value": value_of(best, sweep.metric),
-        "gain": _plain(gain(sweep.state, best, sweep.metric, sweep.mode)),
+        "gain": plain(found.gains(winner)[0].mean),
         "step": best.history[-1][0],
         "params": best.params,
         "grid": newest_grid(sweep, best),
@@ -109,81 +119,93 @@ def _describe_best(sweep: FoundSweep, best: TrialState) -> dict[str, Any]:
     }
 
 
+def _describe_setting(found: Outcome, one: Standing, rank: int) -> dict[str, Any]:
+    metrics = [goal.metric for goal in found.goals]
+    return {
+        "setting": one.setting,
+        "rank": rank,
+        "state": one.state,
+        "step": one.step,
+        "params": dict(one.params),
+        "trials": list(one.trials),
+        "count": len(one.trials),
+        "of": one.of,
+        "lost": one.lost,
+        "finalist": one.finalist,
+        "values": dict(zip(metrics, map(plain, one.means), strict=True)),
+        "spread": dict(zip(metrics, map(plain, one.spreads), strict=True)),
+        "gain": {
+            metric: {"mean": plain(better.mean), "spread": plain(better.spread)}
+            for metric, better in zip(metrics, found.gains(one), strict=True)
+        },
+        "constraints": {str(c): plain(value) for c, value in zip(found.constraints, one.held, strict=True)},
+        "violation": plain(one.violation),
+        "may_be_named": one.may_be_named,
+    }
+
+
+def _describe_importance(found: Importances) -> dict[str, Any]:
+    by_metric = {metric: [one._asdict() for one in axes] for metric, axes in found.by_metric.items()}
+    return {"settings": found.settings, "by_metric": by_metric, "note": found.note}
+
+
+def describe_trials(sweep: FoundSweep) -> list[dict[str, Any]]:
+    """The trials as JSON-able values, in order."""
+    return [_describe_trial(sweep, sweep.state.trials[index]) for index in sorted(sweep.state.trials)]
+
+
 def _describe_trial(sweep: FoundSweep, trial: TrialState) -> dict[str, Any]:
     return {
         "index": trial.index,
         "id": trial_id(sweep, trial),
+        "setting": trial.setting,
+        "seed": trial.seed,
+        "finalist": trial.finalist,
         "state": trial.state,
+        "by": trial.by,
+        "why": trial.why,
         "step": trial.step,
         "params": trial.params,
-        "metrics": {name: _plain(value) for name, value in (trial.metrics or trial.latest).items()},
+        "lineage": [{"step": step, "from": donor, "params": params} for step, donor, params in trial.lineage],
+        "metrics": {name: plain(value) for name, value in (trial.metrics or trial.latest).items()},
         "train_seconds": trial.train_seconds,
         "failures": trial.failures,
         "error": trial.error,
     }
 
 
-def _plain(value: float) -> float | None:
+def plain(value: float) -> float | None:
     """JSON knows neither NaN nor infinity."""
     return value if math.isfinite(value) else None
 
 
 def leaderboard(sweep: FoundSweep) -> list[dict[str, Any]]:
-    """A row per trial for people, the best first."""
-    axes: Sequence[str] = list(sweep.state.about.get("axes", {}))
-    rows = []
-    for rank, trial in enumerate(ranked(sweep), 1):
-        value = value_of(trial, sweep.metric)
-        better = gain(sweep.state, trial, sweep.metric, sweep.mode)
-        rows.append(
-            {
-                "rank": rank,
-                "trial": f"{trial.index} (preset)" if trial.index == 0 else trial.index,
-                "state": trial.state,
-                "step": trial.history[-1][0] if trial.history else trial.step,
-                sweep.metric: _plain(value),
-                "gain": None if trial.index == 0 or not math.isfinite(better) else f"{better:+.4g}",
-                **{axis: trial.params.get(axis) for axis in axes},
-                "seconds": round(trial.train_seconds, 1),
-                **({"error": trial.error} if trial.error else {}),
-            }
-        )
-    return rows
+    """A row per setting for people, the best first; where a setting is a trial, a row per trial."""
+    about, found = sweep.state.about, judge(sweep.state)
+    axes = about.get("searched") or [name for key in about.get("axes", {}) for name in members(key)]
+    rows = [_row(found, one, rank, axes) for rank, one in enumerate(found.ranking, 1)]
+    empty = {column for column in ("by", "from") if not any(row[column] for row in rows)}
+    return [{column: cell for column, cell in row.items() if column not in empty} for row in rows]
 
 
-def results_parquet(sweep: FoundSweep, fingerprint: str) -> bytes:
-    """One row per trial: index, id, state, step, train_seconds, params and metrics each in a column of their own.
-
-    `fingerprint` says which log the table was made from.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
-
-    rows = []
-    for trial in describe_results(sweep)["trials"]:
-        flat = {key: trial[key] for key in ("index", "id", "state", "step", "train_seconds")}
-        flat |= {f"params/{name}": value for name, value in trial["params"].items()}
-        rows.append(flat | trial["metrics"])
-    columns: Mapping[str, list[Any]] = {
-        name: [row.get(name) for row in rows] for name in dict.fromkeys(name for row in rows for name in row)
+def _row(found: Outcome, one: Standing, rank: int, axes: Sequence[str]) -> dict[str, Any]:
+    number, several, own = label(found, one), len(found.goals) > 1, found.trials_of(one.setting)
+    spreads = zip(found.goals, one.means, one.spreads, strict=True)
+    gains = [None if one.setting == 0 else gain_text(better) for better in found.gains(one)]
+    donors = [f"trial {t.lineage[-1][1]} at step {t.lineage[-1][0]}" for t in own if t.lineage]
+    errors = [t.error if found.is_plain else f"trial {t.index}: {t.error}" for t in own if t.error]
+    return {
+        "rank": rank,
+        **({"trial": number} if found.is_plain else {"setting": number, "seeds": seeds_text(one)}),
+        "state": one.state,
+        "by": ", ".join(dict.fromkeys(t.by for t in own if t.by)) or None,
+        "step": one.step,
+        **{goal.metric: value_cell(mean, spread) for goal, mean, spread in spreads},
+        **{f"gain in {g.metric}" if several else "gain": text for g, text in zip(found.goals, gains, strict=True)},
+        **({"front": "knee" if one is found.winner else "yes" if one in found.front else None} if several else {}),
+        **{str(limit): held_text(limit, value) for limit, value in zip(found.constraints, one.held, strict=True)},
+        **{axis: one.params.get(axis) for axis in axes},
+        "from": ", ".join(donors) or None,
+        "seconds": round(one.seconds, 1),
+        **({"error": "; ".join(errors)} if errors else {}),
     }
-    table = pa.table({name: _column(values) for name, values in columns.items()})
-    out = io.BytesIO()
-    parquet.write_table(table.replace_schema_metadata({"i2i-results": "1", "i2i-log": fingerprint}), out)
-    return out.getvalue()
-
-
-def results_fingerprint(table: bytes) -> str:
-    """Which log a stored table was made from."""
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
-
-    metadata = parquet.read_schema(pa.BufferReader(table)).metadata or {}
-    return bytes(metadata.get(b"i2i-log", b"")).decode()
-
-
-def _column(values: list[Any]) -> list[Any]:
-    """Values of one kind: an axis may mix numbers and words, which become words."""
-    kinds = {type(value) for value in values if value is not None}
-    mixed = len(kinds - {int, float}) > 0 and len(kinds) > 1
-    return [None if value is None else str(value) for value in values] if mixed else values

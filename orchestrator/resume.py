@@ -12,6 +12,7 @@ from cluster.layout import SweepPaths
 from cluster.log.records import SweepState, UnreadableLog
 from cluster.log.store import has_log, read_state, sweeps_in
 from data_shards.store import Store
+from orchestrator.draft import Draft
 from orchestrator.errors import Refusal
 from orchestrator.identity import differences
 from orchestrator.plan import Plan, make_plan
@@ -22,7 +23,7 @@ from orchestrator.sweep import Sweep
 NEAR = 3  # with more keys changed, an older sweep is another sweep rather than an earlier version of this one
 
 
-def plan_again(sweep: Sweep, file: str, machine: Machine | None = None) -> tuple[Plan, SweepState | None]:
+def plan_again(sweep: Sweep | Draft, file: str, machine: Machine | None = None) -> tuple[Plan, SweepState | None]:
     """The plan of `sweep`, and its state if it was submitted before; a note of the plan says which it is.
 
     Raises:
@@ -34,7 +35,8 @@ def plan_again(sweep: Sweep, file: str, machine: Machine | None = None) -> tuple
     if not has_log(store, paths):
         return _with_note(plan, _closest(plan, store)), None
     state = read_state(store, paths)
-    before = max(len(state.trials), int(state.about.get("trials", 0)))
+    suggested = len({trial.setting for trial in state.trials.values()})
+    before = max(suggested, int(state.about.get("trials", 0)))
     if plan.trials < before:
         problem = f"this sweep was submitted with {before} trials, which can be raised but not lowered to {plan.trials}"
         raise Refusal(problem, file=file, path="trials", value=plan.trials, nearest=str(before))

@@ -8,16 +8,20 @@ same values.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from orchestrator.data import DataFacts
 from orchestrator.errors import Refusal, nearest, nearest_dotted, show
+from orchestrator.existence import absence
 from orchestrator.fields import check_fields, coerce_field, field_problem, is_fixed
 from orchestrator.space import Axis, LogUniform, Scalar, Uniform
+from orchestrator.space_check import renamed
+from orchestrator.sums import Sum, members
 from orchestrator.sweep import DEFAULT_PRESET, Sweep
-from trainers.settings import Balance, Reads, aliases
+from trainers.settings import Balance, Reads, Term, aliases
 from trainers.system import System
 
 Setting = Scalar | None
@@ -92,39 +96,69 @@ def _dotted(
     return {f"{part}.{name}": value for part, values in parts.items() for name, value in values.items()}
 
 
-def check_settings(system: type[System], sweep: Sweep) -> list[Refusal]:
-    """Everything wrong with the names and values in `weights`, `hyper` and `search`."""
-    if sweep.preset not in (DEFAULT_PRESET, *system.presets):
-        has = (DEFAULT_PRESET, *system.presets)
-        problem = f"unknown preset {show(sweep.preset)} of {system.name}"
-        near = nearest(sweep.preset, has)
-        return [Refusal(problem, path="preset", value=sweep.preset, nearest=near, has=has)]
-    found = [_unknown_weight(system, name, f"weights.{name}") for name in sweep.weights if _is_unknown(system, name)]
+def from_preset(system: type[System], sweep: Sweep) -> list[str]:
+    """The settings of `hyper` that are as the sweep's preset has them."""
+    chosen = system.presets.get(sweep.preset)
+    return [name for name in chosen.hyper if name not in sweep.hyper] if chosen else []
+
+
+def check_names(system: type[System], sweep: Sweep) -> list[Refusal]:
+    """Everything wrong with the names and values in `preset`, `weights`, `hyper` and `search`, each by itself."""
+    found, has = [], (DEFAULT_PRESET, *system.presets)
+    if sweep.preset not in has:
+        problem, near = f"unknown preset {show(sweep.preset)} of {system.name}", nearest(sweep.preset, has)
+        found.append(Refusal(problem, path="preset", value=sweep.preset, nearest=near, has=has))
+    found += [_unknown_weight(system, name, f"weights.{name}") for name in sweep.weights if _is_unknown(system, name)]
     found += check_fields(system.Hyper, sweep.hyper, "hyper", system.name)
     for key, axis in sweep.search.items():
-        found += _check_axis(system, key, axis)
-    return found or _check_twice(system, sweep) or _check_in_force(system, sweep)
+        if len(members(key)) == 1 or isinstance(axis, Sum):  # else the space as a whole is wrong
+            found += [refusal for name in members(key) for refusal in _check_axis(system, name, axis, f"search.{key}")]
+        found += _check_conditions(system, key, axis)
+    return found
+
+
+def _check_conditions(system: type[System], key: str, axis: Axis) -> list[Refusal]:
+    """Values that a setting which decides about an axis can never have."""
+    found = []
+    for parent, options in axis.when:
+        part, _, name = parent.partition(".")
+        declared = {"hyper": system.Hyper, "balance": Balance}.get(part)
+        if declared and any(field.name == name for field in dataclasses.fields(declared)):
+            problems = [field_problem(declared, name, value, system.name) for value in options]
+            for problem in filter(None, problems):
+                problem.path = f"search.{key}.when"
+                found.append(problem)
+    return found
 
 
 def check_classes(settings: Settings, reads: Reads, data: DataFacts) -> None:
-    """Refusal where the number of classes was written down and is not that of the data that are read."""
-    written, counted = settings.hyper.get(CLASSES), len(data.classes)
-    if reads.labelled and written is not None and written != counted:
-        problem = f"{data.name} has {counted} classes, not {written}; leave it out"
+    """Refusal where the number of classes or attributes was written down and is not that of the data that are read."""
+    written, counted = settings.hyper.get(CLASSES), len(data.label_names)
+    if (reads.labelled or reads.attributed or reads.label_map) and written is not None and written != counted:
+        kind = "attributes" if reads.attributed else "classes"
+        problem = f"{data.name} has {counted} {kind}, not {written}; leave it out"
         raise Refusal(problem, path=f"hyper.{CLASSES}", value=written)
 
 
 def canonical_axes(system: type[System], sweep: Sweep) -> dict[str, Axis]:
     """The searched axes by their canonical names, in the order written. The names must have been checked."""
-    return {canonical(system, key): axis for key, axis in sweep.search.items()}
+    return renamed(sweep.search, partial(canonical, system))
+
+
+def held(system: type[System], settings: Settings) -> dict[str, Setting]:
+    """Every setting that the system has by its dotted name -> its value; None where the terms of a group differ."""
+    names = [f"weights.{name}" for name in (*(term.name for term in system.terms), *groups(system))]
+    names += [f"hyper.{name}" for name in settings.hyper] + [f"balance.{name}" for name in settings.balance]
+    return {name: settings.value(system, name) for name in names}
 
 
 def canonical(system: type[System], key: str) -> str:
-    """The one name of a searched key: the term's or the group's for a symbol that means exactly that."""
+    """The one name of a searched setting: the term's or the group's for a symbol that means exactly that. What the system does
+    not have keeps its name."""
     part, _, name = key.partition(".")
-    if part != "weights":
-        return key
     names = aliases(system.terms)
+    if part != "weights" or name not in names:
+        return key
     plain = [*(term.name for term in system.terms), *groups(system)]
     same = [other for other in plain if names[other] == names[name]]
     return f"weights.{same[0] if name not in plain and same else name}"
@@ -138,7 +172,13 @@ def groups(system: type[System]) -> list[str]:
 def searched_terms(system: type[System], axes: Mapping[str, Axis]) -> dict[str, str]:
     """Term -> the axis that changes its effective weight: its own, or that of the term it is a multiple of."""
     names = aliases(system.terms)
-    direct = {term: axis for axis in axes if axis.startswith("weights.") for term in names[axis.partition(".")[2]]}
+    direct = {
+        term: name
+        for key in axes
+        for name in members(key)
+        if name.startswith("weights.")
+        for term in names[name.partition(".")[2]]
+    }
     through = {term.name: direct[term.times] for term in system.terms if term.times in direct}
     return through | direct
 
@@ -153,9 +193,8 @@ def _unknown_weight(system: type[System], name: str, path: str) -> Refusal:
     return Refusal(f"unknown weight {show(name)} for {system.name}", path=path, value=name, nearest=near, has=has)
 
 
-def _check_axis(system: type[System], key: str, axis: Axis) -> list[Refusal]:
+def _check_axis(system: type[System], key: str, axis: Axis, path: str) -> list[Refusal]:
     part, _, name = key.partition(".")
-    path = f"search.{key}"
     if part == "weights" and name:
         if _is_unknown(system, name):
             return [_unknown_weight(system, name, path)]
@@ -182,13 +221,14 @@ def _check_axis(system: type[System], key: str, axis: Axis) -> list[Refusal]:
     return [Refusal(problem, path=path, value=key, nearest=nearest_dotted(key, known))]
 
 
-def _check_twice(system: type[System], sweep: Sweep) -> list[Refusal]:
-    """Two names for one setting: an alias beside the name, or a value that is both fixed and searched."""
+def check_twice(system: type[System], sweep: Sweep) -> list[Refusal]:
+    """Two names for one setting: an alias beside the name, or a value that is both fixed and searched. The names must have been
+    checked."""
     names = aliases(system.terms)
     written = [(f"weights.{name}", f"weights.{name}") for name in sweep.weights]
     written += [(f"hyper.{name}", f"hyper.{name}") for name in sweep.hyper]
     written += [(f"balance.{name}", f"balance.{name}") for name in sweep.balance]
-    written += [(key, f"search.{key}") for key in sweep.search]
+    written += [(name, f"search.{key}") for key in sweep.search for name in members(key)]
     setters: dict[str, str] = {}
     found = []
     for key, path in written:
@@ -202,22 +242,32 @@ def _check_twice(system: type[System], sweep: Sweep) -> list[Refusal]:
     return found
 
 
-def _check_in_force(system: type[System], sweep: Sweep) -> list[Refusal]:
-    """Weights of terms that the hyper-parameters leave out, in every setting that the search can reach."""
-    base = preset(system, sweep)
+def check_in_force(system: type[System], sweep: Sweep, meant: Sequence[Settings]) -> list[Refusal]:
+    """Weights of terms that the hyper-parameters leave out, in every setting that the search can reach.
+
+    meant: the settings of trial 0, or all those that they could be. The names must have been checked.
+    """
     axes = {key: axis for key, axis in sweep.search.items() if key.startswith("hyper.")}
-    reachable = [base] + [base.with_values(system, {k: v}) for k, axis in axes.items() for v in axis.extremes()]
+    reachable = [*meant]
+    reachable += [
+        base.with_values(system, {k: v}) for base in meant for k, axis in axes.items() for v in axis.extremes()
+    ]
     hypers = [system.Hyper(**settings.hyper) for settings in reachable]
     in_force = {term.name for term in system.terms if any(term.exists(hyper) for hyper in hypers)}
     names = aliases(system.terms)
     written = {f"weights.{name}": name for name in sweep.weights}
-    written |= {f"search.{key}": key.partition(".")[2] for key in sweep.search if key.startswith("weights.")}
-    return [
-        Refusal(
-            f"the term {show(name)} does not exist under these hyper settings",
-            path=path,
-            has=sorted(in_force),
-        )
-        for path, name in written.items()
-        if not in_force.intersection(names[name])
-    ]
+    searched = [(f"search.{key}", name) for key in sweep.search for name in members(key)]
+    found = []
+    for path, name in [
+        *written.items(),
+        *((path, name.partition(".")[2]) for path, name in searched if name.startswith("weights.")),
+    ]:
+        if not in_force.intersection(names[name]):
+            terms = [term for term in system.terms if term.name in names[name]]
+            why = absence(partial(_any_exists, terms), hypers[0], sweep.preset, from_preset(system, sweep))
+            found.append(Refusal(f"the term {show(name)} does not exist {why}", path=path, has=sorted(in_force)))
+    return found
+
+
+def _any_exists(terms: Sequence[Term], hyper: Any) -> bool:
+    return any(term.exists(hyper) for term in terms)

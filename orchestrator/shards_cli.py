@@ -44,6 +44,9 @@ def openmoji(
     classes: Annotated[
         str, typer.Option(help="base: the emoji without its variants. skin-tone: none, light, ... dark.")
     ] = "base",
+    attributes: Annotated[
+        bool, typer.Option("--attributes", help="Also attributes: skin tones, hair and genders, any number for each.")
+    ] = False,
     output: OutputOption = Output.table,
 ) -> None:
     """Line drawings (a) and colour pictures (b) of the OpenMoji emojis: about 4,000 true pairs with their names."""
@@ -57,6 +60,7 @@ def openmoji(
             limit=limit,
             labels=labels,
             classes=classes,
+            attributes=attributes,
             progress=progress,
             upload=upload,
         )
@@ -102,7 +106,7 @@ def folder(
     validation: Share = 0.1,
     output: OutputOption = Output.table,
 ) -> None:
-    """Your own pictures. A file labels.csv in the folder may give columns file,class,text."""
+    """Your own pictures. A file labels.csv in the folder may give columns file,class,text,attributes."""
     from data_shards.build.folder import build_folder
 
     with watched("folder", "upload") as (progress, upload):

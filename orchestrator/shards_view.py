@@ -1,7 +1,7 @@
 """How `i2i-cluster shards` shows its work and what came of it: progress with the time left, tables, JSON."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -53,7 +53,9 @@ def print_statistics(found: "Statistics", output: Output) -> None:
     for domain, names in found.labels.items():
         typer.echo(f"grey levels of {domain}, darkest first: {', '.join(names)}")
     if found.balance:
-        _print_balance(found)
+        _print_counts("class", found.balance, found.unlabelled)
+    if found.attributes:
+        _print_counts("attribute", found.attributes, {})
 
 
 def print_verified(report: "VerifyReport", output: Output) -> None:
@@ -91,20 +93,17 @@ def _shard_row(shard: "ShardReport") -> dict[str, object]:
 
 def _print_description(description: "Description", output: Output) -> None:
     """Everything a description says, as one JSON object or as a small table with notes under it."""
-    from orchestrator.tables import console, print_json
+    from orchestrator.tables import Columns, console, print_json
 
     if output is Output.json:
         print_json(asdict(description))
         return
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table("domain", "stored", "train", "validation", box=None, pad_edge=False)
+    rows: list[tuple[str, ...]] = []
     for domain, counts in description.pictures.items():
         stored = f"{'at least ' if domain in description.differing else ''}{description.shapes[domain]}"
-        table.add_row(escape(domain), stored, f"{counts['train']:,}", f"{counts['validation']:,}")
-    table.add_row("pairs", "", *(f"{count:,}" for count in description.pairs.values()))
-    console().print(table)
+        rows.append((domain, stored, f"{counts['train']:,}", f"{counts['validation']:,}"))
+    rows.append(("pairs", "", *(f"{count:,}" for count in description.pairs.values())))
+    console().print(Columns(("domain", "stored", "train", "validation"), rows, framed=False))
     classes = f"{description.classes:,} classes, " if description.classes else ""
     typer.echo(
         f"{description.name}: {description.shards:,} shards, {description.bytes / 1e6:,.1f} MB, "
@@ -115,31 +114,24 @@ def _print_description(description: "Description", output: Output) -> None:
             typer.echo(note)
 
 
-def _print_balance(found: "Statistics") -> None:
-    """The most and the least frequent classes, with bars as long as their share of the most frequent one."""
-    from rich.markup import escape
-    from rich.table import Table
+def _print_counts(what: str, counts: Sequence["ClassCount"], without: Mapping[str, int]) -> None:
+    """The most and the least frequent, with bars as long as their share of the most frequent one. without: those that have
+    none, by domain."""
+    from orchestrator.tables import Columns, console
 
-    from orchestrator.tables import console
+    most = max(1, counts[0].total)
 
-    most = max(1, found.balance[0].total)
-    table = Table(
-        "class", *map(escape, found.pictures), "", box=None, pad_edge=False, title="Training pictures by class"
-    )
-
-    def add(count: "ClassCount") -> None:
+    def row(count: "ClassCount") -> tuple[str, ...]:
         bar = "#" * max(1, round(_BAR * count.total / most)) if count.total else ""
-        table.add_row(escape(count.name), *(f"{count.pictures[domain]:,}" for domain in found.pictures), bar)
+        return (count.name, *(f"{pictures:,}" for pictures in count.pictures.values()), bar)
 
-    for count in found.balance[:_CLASSES]:
-        add(count)
-    if len(found.balance) > 2 * _CLASSES:
-        table.add_row(f"... {len(found.balance) - 2 * _CLASSES:,} more")
-    for count in found.balance[_CLASSES:][-_CLASSES:]:
-        add(count)
-    if any(found.unlabelled.values()):
-        table.add_row("no class", *(f"{count:,}" for count in found.unlabelled.values()))
-    console().print(table)
+    rows = [row(count) for count in counts[:_CLASSES]]
+    if len(counts) > 2 * _CLASSES:
+        rows.append((f"... {len(counts) - 2 * _CLASSES:,} more",))
+    rows += [row(count) for count in counts[_CLASSES:][-_CLASSES:]]
+    if any(without.values()):
+        rows.append((f"no {what}", *(f"{count:,}" for count in without.values())))
+    console().print(Columns((what, *counts[0].pictures, ""), rows, f"Training pictures by {what}", framed=False))
 
 
 def _spread(spread: "Spread") -> str:

@@ -63,9 +63,9 @@ def this_machine() -> Machine:
 
 
 def find_sizes(
-    sweep: Sweep, system: type[System], machine: Machine, kept: Mapping[str, Auto]
+    sweep: Sweep, system: type[System] | None, machine: Machine, kept: Mapping[str, Auto]
 ) -> tuple[Sizes, list[Refusal]]:
-    """The sizes of the sweep's trainings, and everything wrong with them.
+    """The sizes of the sweep's trainings, and everything wrong with them; system: None where nobody knows which.
 
     `kept`: dotted key -> what `auto` became when the sweep was first submitted.
     """
@@ -82,7 +82,7 @@ def find_sizes(
     if gpus == "auto":  # not kept: a resume takes what its machine has
         gpus = autos["resources.gpus_per_worker"] = float(machine.gpus >= workers)
     sizes = Sizes(
-        batch=settle("data.batch", sweep.data.batch, replicas * system.min_per_replica),
+        batch=settle("data.batch", sweep.data.batch, replicas * (system.min_per_replica if system else 1)),
         replicas=replicas,
         report=settle("every.report", every.report, min(USUAL_REPORT, tenth)),
         evaluate=settle("every.evaluate", every.evaluate, tenth),
@@ -98,59 +98,67 @@ def find_sizes(
         *_check_room(sweep, machine, sizes),
     ]
     if sweep.precision == "tf32" and not gpus:
-        found.append(Refusal("tf32 needs a GPU, and the workers have none", path="precision", value="tf32"))
+        problem = "tf32 needs a GPU, and the workers have none"
+        found.append(Refusal(problem, path="precision", value="tf32", rests=["resources"]))
     return sizes, found
 
 
-def _check_split(sweep: Sweep, system: type[System], sizes: Sizes) -> list[Refusal]:
+def _check_split(sweep: Sweep, system: type[System] | None, sizes: Sizes) -> list[Refusal]:
     workers, replicas, batch = sweep.resources.most_workers, sizes.replicas, sizes.batch
-    least = system.min_per_replica
     if replicas % workers:  # both are powers of two: more workers than replicas
         problem = f"{workers} workers cannot share {replicas} replicas; at most {replicas}, or data.replicas: {workers}"
-        return [Refusal(problem, path="resources.workers", value=workers)]
+        return [Refusal(problem, path="resources.workers", value=workers, rests=["data.replicas"])]
+    problem = _bad_batch(batch, replicas, system)
+    rests = ["data.replicas", *(["resources.workers"] if sweep.data.replicas == "auto" else [])]
+    return [Refusal(problem, path="data.batch", value=batch, rests=rests)] if problem else []
+
+
+def _bad_batch(batch: int, replicas: int, system: type[System] | None) -> str:
+    """Why the replicas cannot share a batch; empty if they can."""
     if batch % replicas:
         below = batch - batch % replicas
         near = f"{below} or {below + replicas}" if below else str(replicas)
-        problem = f"a batch of {batch} cannot be shared by {replicas} replicas; nearest: {near}"
-        return [Refusal(problem, path="data.batch", value=batch)]
-    if system.even and batch // replicas % 2:
+        return f"a batch of {batch} cannot be shared by {replicas} replicas; nearest: {near}"
+    if system and system.even and batch // replicas % 2:
         problem = f"{system.name} splits each of {replicas} replicas in two halves, so the batch is a multiple of"
-        return [Refusal(f"{problem} {2 * replicas}, not {batch}", path="data.batch", value=batch)]
-    if batch // replicas < least:
+        return f"{problem} {2 * replicas}, not {batch}"
+    if system and batch // replicas < system.min_per_replica:
+        least = system.min_per_replica
         problem = f"{system.name} needs {least} samples in each of {replicas} replicas, so at least {least * replicas}"
-        return [Refusal(f"{problem}, not {batch}", path="data.batch", value=batch)]
-    return []
+        return f"{problem}, not {batch}"
+    return ""
 
 
 def _check_intervals(sweep: Sweep, sizes: Sizes) -> list[Refusal]:
     intervals = {"report": sizes.report, "evaluate": sizes.evaluate, "checkpoint": sizes.checkpoint}
-    found = [
-        Refusal(f"{every} is more than the {sweep.steps} steps of a training", path=f"every.{key}", value=every)
-        for key, every in intervals.items()
-        if every > sweep.steps
-    ]
+    found = []
+    for key, every in intervals.items():
+        if every > sweep.steps:
+            problem = f"{every} is more than the {sweep.steps} steps of a training"
+            found.append(Refusal(problem, path=f"every.{key}", value=every, rests=["steps"]))
     asha = sweep.scheduler.asha
     if asha and not found:
         first = math.ceil(asha.grace * sweep.steps / sizes.evaluate) * sizes.evaluate
         if first >= sweep.steps:
             problem = f"asha decides at evaluations from step {math.ceil(asha.grace * sweep.steps)} on; every"
             problem += f" {sizes.evaluate} of {sweep.steps} steps leaves none before the end"
-            found.append(Refusal(problem, path="every.evaluate", value=sizes.evaluate))
+            rests = ["steps", "scheduler"]
+            found.append(Refusal(problem, path="every.evaluate", value=sizes.evaluate, rests=rests))
     return found
 
 
 def _check_room(sweep: Sweep, machine: Machine, sizes: Sizes) -> list[Refusal]:
     """A trial that never fits would wait for ever."""
-    wanted, workers = sweep.resources, sweep.resources.least_workers
+    wanted, workers, rests = sweep.resources, sweep.resources.least_workers, ["resources.workers"]
     cpus, gpus = workers * wanted.cpus_per_worker, workers * sizes.gpus_per_worker
     if cpus > machine.cpus:
         problem = f"{workers} x {wanted.cpus_per_worker:g} CPUs are more than this machine's {machine.cpus:g}"
         fit = math.floor(1000 * machine.cpus / workers) / 1000
         problem += f"; lower resources.workers, or cpus_per_worker to {fit:g}"
-        return [Refusal(problem, path="resources.cpus_per_worker", value=wanted.cpus_per_worker)]
+        return [Refusal(problem, path="resources.cpus_per_worker", value=wanted.cpus_per_worker, rests=rests)]
     if gpus > machine.gpus:
         problem = f"{workers} x {sizes.gpus_per_worker:g} GPUs are more than this machine's {machine.gpus}"
-        return [Refusal(problem, path="resources.gpus_per_worker", value=sizes.gpus_per_worker)]
+        return [Refusal(problem, path="resources.gpus_per_worker", value=sizes.gpus_per_worker, rests=rests)]
     return []
 
 

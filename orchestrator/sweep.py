@@ -10,32 +10,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    StringConstraints,
-    ValidationError,
-)
+from pydantic import Field, StringConstraints
 
-from orchestrator.errors import refuse, show
-from orchestrator.fields import check_fields, fields_schema
+from orchestrator.errors import refuse
+from orchestrator.fields import fields_schema
 from orchestrator.storage import DEFAULT_STORAGE
 from orchestrator.sweep_data import DataPart, Part
-from orchestrator.sweep_errors import refusals
+from orchestrator.sweep_search import Budget, ConstraintText, Finalists, Objective, Scheduler, SchedulerPart
+from orchestrator.sweep_stop import STOP, Stop
 from orchestrator.values import (
     CountOrAuto,
     Cpus,
     Draws,
     GpusOrAuto,
-    Reduction,
     SearchAxis,
-    Seconds,
     Seed,
     Setting,
     Several,
-    Share,
     Shown,
-    Stall,
     Steps,
     Storage,
     Threads,
@@ -44,53 +36,11 @@ from orchestrator.values import (
     Weight,
     Workers,
 )
-from orchestrator.yaml_file import read_yaml
 from trainers.settings import Balance
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 DEFAULT_PRESET = "default"
 Settings = Annotated[dict[str, Setting], Shown(fields_schema(Balance))]
-
-
-class Objective(Part):
-    """What makes one trial better than another."""
-
-    metric: str = Field(description="An evaluation score (eval/...), or loss/<term> that no searched weight acts on.")
-    mode: Literal["auto", "min", "max"] = Field(
-        default="auto", description="Whether less or more is better; auto: as the score says."
-    )
-
-
-class Asha(Part):
-    """Stop the worse trials early (asynchronous successive halving)."""
-
-    grace: Share = Field(default=0.15, description="Share of `steps`, above 0 and at most 1, that every trial may run.")
-    reduction: Reduction = Field(
-        default=3.0, description="About one trial in this many goes on at each decision; at least 1.1."
-    )
-
-
-class Scheduler(Part):
-    """Which trials run to their end."""
-
-    asha: Asha | None = Field(default=None, description="Stop the worse trials early.")
-
-
-class Budget(Part):
-    """What the sweep may cost."""
-
-    failures: Tries = Field(
-        default=3,
-        description="Failures of all kinds that a trial may have and go on: a worker or node that died, a stalled step, a "
-        "checkpoint that could not be written. A machine that was announced to go (preemption) is none.",
-    )
-    stall: Stall = Field(
-        default=600.0,
-        description="A step that takes longer, such as 10m, is given up, told with its stack, and tried again.",
-    )
-    wall: Seconds | None = Field(
-        default=None, description="Time for one submit, such as 6h or 1h30m; then trials save and end. Empty: no limit."
-    )
 
 
 class Every(Part):
@@ -153,17 +103,6 @@ class Resources(Part):
         return self.workers[1]
 
 
-def _scheduler(value: object) -> object:
-    """`none` and `asha` by their bare names, for the mapping they stand for."""
-    if value == "none":
-        return {}
-    if value == "asha":
-        return {"asha": {}}
-    if not isinstance(value, dict) or not value:
-        raise ValueError(f"must be none or {{asha: {{grace: 0.15, reduction: 3}}}}, not {show(value)}")
-    return value
-
-
 class Sweep(Part):
     """One sweep: a system, its data, the settings to search and how to run it."""
 
@@ -189,10 +128,18 @@ class Sweep(Part):
     trials: Trials = Field(
         default=1, description="Trainings, the preset included, at most 100,000; a grid has its own number."
     )
-    searcher: Literal["grid", "random"] = Field(default="random", description="How settings are proposed.")
-    scheduler: Annotated[
-        Scheduler, BeforeValidator(_scheduler, json_schema_input_type=Scheduler | Literal["none", "asha"])
-    ] = Field(default=Scheduler(), description="Which trials run to their end: none (all of them) or asha.")
+    searcher: Literal["grid", "random", "optuna"] = Field(
+        default="random",
+        description="How settings are proposed: all of them, at random, or by what the trials before came to (Optuna: TPE, or "
+        "NSGA-II for several objectives).",
+    )
+    scheduler: SchedulerPart = Field(
+        default=Scheduler(),
+        description="Which trials run to their end: none (all of them), asha, halving, median or pbt.",
+    )
+    stop: Annotated[Stop, STOP] = Field(
+        default=Stop(), description="By which rules a trial is given up: none, default, or each by its name."
+    )
     task: str | None = Field(
         default=None,
         description="A trained task network that judges the pictures, and that some losses ask: name, id or address of the "
@@ -200,6 +147,19 @@ class Sweep(Part):
     )
     objective: Objective | None = Field(
         default=None, description="What makes one trial better than another; needed for a search."
+    )
+    constraints: list[ConstraintText] = Field(
+        default=[], description="What a trial must keep to be named, such as eval/l1 <= 0.3."
+    )
+    seeds: Trials = Field(
+        default=1, description="Trainings of each setting, with seeds from `seed` on; they are judged by their mean."
+    )
+    finalists: Finalists = Field(
+        default=Finalists(), description="Who is trained again before a winner is named, with fresh seeds."
+    )
+    warm_start: str | None = Field(
+        default=None,
+        description="An earlier sweep over the same settings that the searcher learns from: its name, id or address.",
     )
     budget: Budget = Field(default=Budget(), description="What the sweep may cost.")
     every: Every = Field(default=Every(), description="Intervals, in steps.")
@@ -234,16 +194,17 @@ def load_sweep(path: Path) -> Sweep:
     Raises:
         Refusal: the file cannot be read as YAML, or its keys are not a sweep's; one line for each mistake.
     """
-    return read_sweep(read_yaml(path), str(path))
+    from orchestrator.draft import load_draft  # which is made of this
+
+    draft = load_draft(path)
+    refuse(draft.found, str(path))
+    return draft.sweep
 
 
 def read_sweep(values: dict[str, Any], file: str) -> Sweep:
     """The sweep that `values` describe, `file` in refusals. Raises Refusal like `load_sweep`."""
-    try:
-        sweep = Sweep.model_validate(values)
-    except ValidationError as error:
-        found = refusals(error, Sweep)
-    else:
-        found = check_fields(Balance, sweep.balance, "balance")
-    refuse(found, file)
-    return sweep
+    from orchestrator.draft import read_draft
+
+    draft = read_draft(values)
+    refuse(draft.found, file)
+    return draft.sweep

@@ -19,6 +19,7 @@ WANTED = {
     "dict_type": "a mapping of `key: value` lines",
     "model_type": "a mapping of `key: value` lines",
     "string_type": "a word",
+    "list_type": "a list",
 }
 
 
@@ -68,7 +69,7 @@ def _keys_at(model: type[BaseModel], loc: Sequence[int | str]) -> list[str]:
     """The keys that the mapping at `loc` may have."""
     for part in loc:
         model = _part(model.model_fields[str(part)].annotation)
-    return list(model.model_fields)
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _literals(model: type[BaseModel], loc: Sequence[int | str]) -> list[str]:

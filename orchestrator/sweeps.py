@@ -37,6 +37,17 @@ def find_sweeps(storage: str) -> list[dict[str, Any]]:
     return [*(_row(store, sweep, state) for sweep, state in read), *rows]
 
 
+def trainings(state: SweepState) -> int:
+    """How many trainings a sweep has in all: each setting with all its seeds, and the final's, at most."""
+    if state.state == "done":
+        return len(state.trials)
+    about = state.about
+    final = about.get("finalists") or {}
+    best, seeds = int(final.get("settings", 0)), int(final.get("seeds", 0))
+    planned = int(about.get("trials", 0)) * int(about.get("seeds", 1)) + ((best + 1) * seeds if best else 0)
+    return max(len(state.trials), planned)
+
+
 def _row(store: Store, sweep: str, state: SweepState) -> dict[str, Any]:
     interrupted = state.state == "running" and not is_driven(store, SweepPaths(sweep))
     trials = state.trials.values()
@@ -46,7 +57,7 @@ def _row(store: Store, sweep: str, state: SweepState) -> dict[str, Any]:
         "storage": store.uri,
         "system": state.about.get("system", ""),
         "state": "interrupted" if interrupted else state.state,
-        "trials": f"{sum(t.state in ('done', 'stopped') for t in trials)} of {state.about.get('trials', len(trials))}",
+        "trials": f"{sum(t.state in ('done', 'stopped') for t in trials)} of {trainings(state)}",
         "failed": sum(t.state == "failed" for t in trials),
         "changed": datetime.datetime.fromtimestamp(state.changed).isoformat(sep=" ", timespec="seconds"),
     }

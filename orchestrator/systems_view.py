@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
-from types import NoneType
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
 
 from orchestrator.errors import Refusal, nearest, show
-from orchestrator.fields import field_types
+from orchestrator.existence import condition
 from orchestrator.paper import read_paper
-from orchestrator.tables import facts, table, words
+from orchestrator.tables import facts, print_parts, table
 from trainers.scores import available, everything
-from trainers.settings import Preset, Reads, Term, aliases, fields_of
+from trainers.settings import Preset, Reads, aliases, fields_of
 from trainers.system import System
 from trainers.systems.catalog import SYSTEMS
 
@@ -48,21 +46,18 @@ def print_systems(console: Console) -> None:
 
 def print_system(system: dict[str, Any], console: Console) -> None:
     """Print one system, given as `find_system` does: its objective, its losses and their names, its settings."""
-    console.print(
-        facts(
-            {
-                "system": system["name"],
-                "title": system["title"],
-                "citation": system["citation"],
-                "reads": system["reads"],
-                "scores": ", ".join(system["scores"]),
-                "objective": system["objective"],
-            }
-        )
+    about = facts(
+        {
+            "system": system["name"],
+            "title": system["title"],
+            "citation": system["citation"],
+            "reads": system["reads"],
+            "scores": ", ".join(system["scores"]),
+            "objective": system["objective"],
+        }
     )
-    for title, key in (("weights.*", "terms"), ("preset", "presets"), ("hyper.*", "hyper"), ("balance.*", "balance")):
-        if system[key]:
-            console.print(table(title, system[key]))
+    keys = {"weights.*": "terms", "preset": "presets", "hyper.*": "hyper", "balance.*": "balance"}
+    print_parts(console, about, *(table(title, system[key]) for title, key in keys.items() if system[key]))
 
 
 def _describe(system: type[System]) -> dict[str, Any]:
@@ -87,7 +82,7 @@ def _describe(system: type[System]) -> dict[str, Any]:
                 "default": term.weight,
                 "times": term.times,
                 "search": list(term.search or ()),
-                "exists": condition(system, term),
+                "exists": condition(term.exists, system.Hyper()),
                 "meaning": term.meaning,
             }
             for term in system.terms
@@ -109,45 +104,6 @@ def changes(preset: Preset) -> dict[str, Any]:
         "balance": preset.balance,
     }
     return {f"{part}.{name}": value for part, values in parts.items() for name, value in values.items()}
-
-
-def condition(system: type[System], term: Term) -> str:
-    """Which settings decide whether a term exists, in words; empty for a term that always does."""
-    if term.when is None:
-        return ""
-    usual = system.Hyper()
-    if term.exists(usual):
-        return f"unless {_spelled(_deciding(term, usual))}"
-    found = _deciding(term, usual)
-    if not found:
-        return "under several settings at once"
-    name, values = next(iter(found.items()))
-    back = _deciding(term, dataclasses.replace(usual, **{name: values[0]}))
-    back.pop(name, None)
-    return f"with {_spelled(found)}" + (f", unless {_spelled(back)}" if back else "")
-
-
-def _deciding(term: Term, hyper: Any) -> dict[str, list[Any]]:
-    """Setting -> its values that alone, the others being as in `hyper`, make the term come or go."""
-    found = {}
-    for field in fields_of(type(hyper)):
-        tried = [dataclasses.replace(hyper, **{field.name: value}) for value in _others(hyper, field)]
-        values = [getattr(other, field.name) for other in tried if term.exists(other) != term.exists(hyper)]
-        if values:
-            found[field.name] = values
-    return found
-
-
-def _spelled(settings: Mapping[str, Sequence[Any]]) -> str:
-    return " or ".join(f"hyper.{name} {' or '.join(words(v) or 'empty' for v in vs)}" for name, vs in settings.items())
-
-
-def _others(hyper: Any, field: dataclasses.Field[Any]) -> list[Any]:
-    """Values that a field may hold instead of the one in `hyper`: all of a list, or the ends of a range."""
-    kinds, about, held = field_types(type(hyper))[field.name], field.metadata, getattr(hyper, field.name)
-    ends = [end for end in (about["min"], about["max"]) if end is not None]
-    values = (False, True) if bool in kinds else about["choices"] or [*ends, *([None] if NoneType in kinds else [])]
-    return [value for value in values if value != held]
 
 
 def _reads(reads: Reads) -> str:

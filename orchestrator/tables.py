@@ -1,18 +1,81 @@
-"""How readers print: a table on a terminal, plain text in a pipe, or JSON."""
+"""How readers print: tables with frames on a terminal, plain columns in a pipe, or JSON.
+
+In a pipe nothing is as wide as a terminal: a line is as long as what it says, is never broken, and ends where that ends.
+"""
 
 from __future__ import annotations
 
 import io
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, zip_longest
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.markup import escape
+from rich.segment import Segment
 from rich.table import Table
 
-PIPE_WIDTH = 200  # a pipe has no width; narrow tables would cut what a program is meant to read
+PIPE_WIDTH = 1_000_000  # a pipe has no width: nothing that a program is meant to read is broken or cut
+GAP = "  "  # between columns
+WIDEST = 24  # of a cell that others make room for in a pipe: one long cell would fill all rows with spaces
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Rows of text under one another: framed on a terminal where `framed`, and in a pipe without anything around them.
+
+    heads: the columns' names; empty: without. `bold`: the first column is a name of the rest.
+    """
+
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    title: str = ""
+    framed: bool = True
+    bold: bool = False
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if console.is_terminal:
+            yield self._table()
+            return
+        for line in self._lines():
+            yield Segment(f"{line}\n")
+
+    def _table(self) -> Table:
+        made = Table(
+            title=escape(self.title) or None, title_justify="left", title_style="bold", show_header=bool(self.heads)
+        )
+        if not self.framed:
+            made.box, made.pad_edge, made.padding = None, False, (0, len(GAP), 0, 0)
+        for index in range(max(map(len, [self.heads, *self.rows]))):
+            style = "bold" if self.bold and index == 0 else None
+            head = escape(self.heads[index]) if self.heads else ""
+            made.add_column(head, style=style, no_wrap=style is not None, overflow="fold" if self.bold else "ellipsis")
+        for row in self.rows:
+            made.add_row(*map(escape, row))
+        return made
+
+    def _lines(self) -> Iterator[str]:
+        """The title, the heads and the rows. A cell of several lines goes on under itself, and a long one pushes those that
+        follow it to the right."""
+        if self.title:
+            yield self.title
+        lines = [list(self.heads)] if self.heads else []
+        for row in self.rows:
+            lines += map(list, zip_longest(*(cell.split("\n") for cell in row), fillvalue=""))
+        widths = [
+            max([0, *(len(cell) for cell in column if len(cell) <= WIDEST)])
+            for column in zip_longest(*lines, fillvalue="")
+        ]
+        starts = [0, *accumulate(width + len(GAP) for width in widths)]
+        for line in lines:
+            text = ""
+            for cell, start in zip(line, starts, strict=False):
+                if cell:
+                    text = (text and text + GAP).ljust(start) + cell
+            yield text.rstrip()
 
 
 def console() -> Console:
@@ -27,29 +90,27 @@ def print_json(value: object) -> None:
     print(json.dumps(value, indent=2, allow_nan=False))
 
 
-def table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+def print_parts(console: Console, *parts: RenderableType) -> None:
+    """Print the parts of an answer one after another; in a pipe, where nothing frames them, with an empty line between."""
+    for number, part in enumerate(parts):
+        if number and not console.is_terminal:
+            console.print()
+        console.print(part)
+
+
+def table(title: str, rows: Sequence[Mapping[str, Any]], *, framed: bool = True) -> Columns:
     """A table of `rows`; the columns are their keys, in order of first appearance."""
-    made = Table(title=escape(title), title_justify="left", title_style="bold")
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    for column in columns:
-        made.add_column(escape(column))
-    for row in rows:
-        made.add_row(*(cell(row.get(column)) for column in columns))
-    return made
+    return Columns(columns, [[words(row.get(column)) for column in columns] for row in rows], title, framed)
 
 
-def facts(pairs: Mapping[str, str]) -> Table:
+def facts(pairs: Mapping[str, str]) -> Columns:
     """Names and what is said of them, a line each, without a frame."""
-    made = Table.grid(padding=(0, 2))
-    made.add_column(style="bold", no_wrap=True)
-    made.add_column(overflow="fold")
-    for name, fact in pairs.items():
-        made.add_row(escape(name), escape(fact))
-    return made
+    return Columns((), list(pairs.items()), framed=False, bold=True)
 
 
 def cell(value: object) -> str:
-    """`words(value)` as a cell of a table: no bracket in it is taken for markup."""
+    """`words(value)` as a cell of a table of rich: no bracket in it is taken for markup."""
     return escape(words(value))
 
 

@@ -15,7 +15,7 @@ from data_shards.address import is_remote, parse
 from data_shards.store import local_folder
 from orchestrator import quantities
 from orchestrator.errors import show
-from orchestrator.space import Axis, Scalar, read_axis
+from orchestrator.space import KINDS, Axis, Scalar, read_axis
 
 LEAST_STALL = 10.0  # seconds
 LARGEST_SEED = 2**63 - 1  # what the libraries below accept
@@ -148,9 +148,8 @@ _SizeText = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)? *([kmgtKMGT]i?)?[b
 _PAIR = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
 _AXIS_SCHEMA = {
     "type": "object",
-    "minProperties": 1,
-    "maxProperties": 1,
     "additionalProperties": False,
+    "oneOf": [{"required": [kind]} for kind in KINDS],
     "properties": {
         "choice": {"type": "array", "minItems": 1, "description": "One of these values, all equally likely."},
         "uniform": {**_PAIR, "description": "A number from the first to the second."},
@@ -158,6 +157,16 @@ _AXIS_SCHEMA = {
         "int_uniform": {
             **_PAIR,
             "description": "A whole number from the first to the second, both included.",
+        },
+        "sum": {
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "description": "For a key such as weights.a + weights.b: every division of this number is equally likely.",
+        },
+        "when": {
+            "type": "object",
+            "minProperties": 1,
+            "description": "In which trials it is searched at all: a setting and its value, or a list of values.",
         },
     },
 }
@@ -192,6 +201,9 @@ Share = Annotated[float, _written(_at_least(0, above=True, maximum=1), Annotated
 PartShare = Annotated[float, _written(_at_least(0, maximum=1), Annotated[float, Field(ge=0, le=1)])]
 Limit = Annotated[int, _written(_up_to(10**9), Annotated[int, Field(ge=1, le=10**9)] | _CountText)]
 Reduction = Annotated[float, _written(_at_least(1.1), Annotated[float, Field(ge=1.1)])]
+Half = Annotated[float, _written(_at_least(0, above=True, maximum=0.5), Annotated[float, Field(gt=0, le=0.5)])]
+Factor = Annotated[float, _written(_at_least(1, above=True, maximum=10), Annotated[float, Field(gt=1, le=10)])]
+Amount = Annotated[float, _written(_at_least(0, above=True), Annotated[float, Field(gt=0)])]
 Jitter = Annotated[float, _written(_at_least(1, maximum=2), Annotated[float, Field(ge=1, le=2)])]
 Cpus = Annotated[float, _written(_at_least(0.001), Annotated[float, Field(ge=0.001)])]
 GpusOrAuto = Annotated[float | Auto, _written(_or_auto(_at_least(0)), Annotated[float, Field(ge=0)] | Auto)]

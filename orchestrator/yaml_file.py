@@ -2,17 +2,18 @@
 
 YAML 1.1, which the yaml package speaks, reads `1e-3` as text, `on` as true, `6:30` as 390 and the second of
 two equal keys as the only one. So the parser is used for the structure alone; scalars follow YAML 1.2 and
-equal keys are refused.
+equal keys are refused. A value that cannot be read does not end the reading: what is wrong is told at once.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from orchestrator.errors import Refusal, nearest, show
+from orchestrator.errors import Refusal, nearest, refuse, show
 
 TAG = "tag:yaml.org,2002:"
 MOST_VALUES = 100_000  # in a file, with every alias written out
@@ -35,6 +36,19 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers = {None: [(TAG + kind, known) for kind, known in KINDS.items()]}  # noqa: RUF012
 
 
+class Unreadable:
+    """Stands where a value was that could not be read. No reader of values takes it."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What stands in a file: keys are text, values plain scalars, lists and mappings, in its order. `found`: what is wrong with
+    some of them. Of a key that was given twice the first value counts."""
+
+    values: dict[str, object]
+    found: list[Refusal]
+
+
 def read_yaml(path: Path) -> dict[str, object]:
     """The mapping in the file at `path`: keys are text, values plain scalars, lists and mappings.
 
@@ -47,13 +61,26 @@ def read_yaml(path: Path) -> dict[str, object]:
 
 def parse_yaml(text: str, file: str) -> dict[str, object]:
     """The mapping that `text` spells, `file` in refusals. Raises Refusal like `read_yaml`."""
+    written = parse(text, file)
+    refuse(written.found, file)
+    return written.values
+
+
+def written_in(path: Path) -> Written:
+    """What can be read of the file at `path`. Raises Refusal for a file without a mapping."""
+    return parse(_read_text(path), str(path))
+
+
+def parse(text: str, file: str) -> Written:
+    """What can be read of `text`, `file` in refusals. Raises Refusal where it spells no mapping."""
     try:
         root = _compose(text, file)
         if root is None:
             raise Refusal("the file is empty", file=file)
         if not isinstance(root, yaml.MappingNode):
             raise Refusal("must hold `key: value` lines at its top level, not a list or a single value", file=file)
-        return _Values(file).mapping(root, "", ())
+        values = _Values(file)
+        return Written(values.mapping(root, "", ()), values.found)
     except RecursionError as error:  # brackets within brackets, or a chain of aliases
         raise Refusal("not valid YAML for a sweep: nested too deeply", file=file) from error
 
@@ -98,6 +125,7 @@ class _Values:
     def __init__(self, file: str) -> None:
         self._file = file
         self._left = MOST_VALUES
+        self.found: list[Refusal] = []
 
     def mapping(self, node: yaml.MappingNode, path: str, above: tuple[yaml.Node, ...]) -> dict[str, object]:
         """The values of a mapping at the dotted `path`, inside the nodes `above`."""
@@ -107,19 +135,21 @@ class _Values:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
                 problem = f"line {line}: a key must be a single word, not a list or a mapping"
-                raise Refusal(problem, file=self._file, path=path)
+                self.found.append(Refusal(problem, file=self._file, path=path))
+                continue
             key = key_node.value
             inner = f"{path}.{key}" if path else key
             if key in lines:
                 problem = f"key given twice, in line {lines[key]} and in line {line}"
-                raise Refusal(problem, file=self._file, path=inner, value=key)
+                self.found.append(Refusal(problem, file=self._file, path=inner, value=key))
+                continue
             lines[key] = line
             values[key] = self._value(value_node, inner, (*above, node))
         return values
 
     def _value(self, node: yaml.Node, path: str, above: tuple[yaml.Node, ...]) -> object:
         if any(node is outer for outer in above):
-            raise Refusal("an alias that contains itself", file=self._file, path=path)
+            return self._unreadable("an alias that contains itself", path)
         # A long text counts for more: repeated by aliases, it would fill the memory once it is shown.
         self._left -= 1 + (len(node.value) // 1000 if isinstance(node, yaml.ScalarNode) else 0)
         if self._left < 0:
@@ -133,10 +163,13 @@ class _Values:
         if isinstance(node, yaml.ScalarNode):
             try:
                 return _scalar(node.tag.removeprefix(TAG), node.value)
-            except ValueError as error:  # `!!int` before text, a tag nobody defined, or a number of thousands of digits
-                problem = f"cannot be read as {node.tag.removeprefix(TAG)}: {show(node.value)}"
-                raise Refusal(problem, file=self._file, path=path, value=node.value) from error
-        raise Refusal(f"unknown tag {show(node.tag)}", file=self._file, path=path)
+            except ValueError:  # `!!int` before text, a tag nobody defined, or a number of thousands of digits
+                return self._unreadable(f"cannot be read as {node.tag.removeprefix(TAG)}: {show(node.value)}", path)
+        return self._unreadable(f"unknown tag {show(node.tag)}", path)
+
+    def _unreadable(self, problem: str, path: str) -> Unreadable:
+        self.found.append(Refusal(problem, file=self._file, path=path))
+        return Unreadable()
 
 
 def _scalar(kind: str, text: str) -> object:

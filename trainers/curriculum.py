@@ -32,10 +32,19 @@ class Curriculum:
     """The share r of the terms that are not adversarial: small at first, so that the translations become real at all."""
 
     starting_rate: float = setting(
-        0.01, "share r of the terms that are not adversarial, in the first warm_steps steps", minimum=0.0, maximum=1.0
+        0.01,
+        "share r of the terms that are not adversarial, in the first warm_steps steps; in DiscoGAN's architecture alone",
+        minimum=0.0,
+        maximum=1.0,
     )
-    default_rate: float = setting(0.5, "share r of those terms from then on", minimum=0.0, maximum=1.0)
-    warm_steps: int = setting(10_000, "steps with starting_rate; in steps, whatever the length of the run", minimum=0)
+    default_rate: float = setting(
+        0.5, "share r of those terms from then on; in DiscoGAN's architecture alone", minimum=0.0, maximum=1.0
+    )
+    warm_steps: int = setting(
+        10_000,
+        "steps with starting_rate; in steps, whatever the length of the run; in DiscoGAN's architecture alone",
+        minimum=0,
+    )
 
     def share(self, t: int) -> float:
         """r at step `t`."""

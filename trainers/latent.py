@@ -6,6 +6,7 @@ term grows with the batch; at the half-batch of one picture that it is trained w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -42,11 +43,17 @@ def sample(mu: Tensor, log_variance: Tensor) -> Tensor:
     return mu.float() + (0.5 * log_variance.float()).exp() * eps
 
 
-def show_random(generator: nn.Module, images: Tensor, latent: int) -> Tensor:
-    """What `generator` makes of `images: [N,C,H,W]`, each with a vector from N(0, I): one at a time, so that batch statistics
-    are one image's."""
-    z = normal(len(images), latent).to(images.device)
-    return torch.cat([generator(image, each) for image, each in zip(images.split(1), z.split(1), strict=True)])
+def show_random(generator: nn.Module, images: Mapping[str, Tensor], latent: int) -> dict[str, Tensor]:
+    """`fake_b`: what `generator` makes of the pictures of a, `[N,C,H,W]`, each with a vector from N(0, I); nothing without any.
+
+    One at a time, so that batch statistics are one image's.
+    """
+    if "a" not in images:
+        return {}
+    a = images["a"]
+    z = normal(len(a), latent).to(a.device)
+    made = [generator(image, each) for image, each in zip(a.split(1), z.split(1), strict=True)]
+    return {"fake_b": torch.cat(made)}
 
 
 @dataclass(frozen=True)

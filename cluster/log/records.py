@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-VERSION = 1
-LIVE = ("pending", "running")
+VERSION = 2
+LIVE = ("pending", "running", "paused")  # paused: it waits for others, and a scheduler decides what becomes of it
+CONTINUE, STOP, PAUSE, CLONE = "continue", "stop", "pause", "clone"  # what may be decided of a trial at a step
 NOTICES = 20  # of a trial that a state keeps; the log has all
 # Kinds of what counts against the budget of failures.
 CRASH, STALL, CHECKPOINT, HALT = (
@@ -36,13 +37,16 @@ class NewerLog(UnreadableLog):
 class TrialState:
     """One trial as the log tells it. `metrics` are those of its last evaluation, `latest` of its last report.
 
-    starts: how often a process or group was started for it, and so the number of its present attempt. faults: what counted
-    against the budget of failures, by kind. notices: the last of what was worth telling, with its step.
+    setting: the trials with one number differ in their seeds alone. starts: how often a process or group was started for it,
+    and so the number of its present attempt. faults: what counted against the budget of failures, by kind. notices: the last
+    of what was worth telling, with its step. seconds: for how long something ran for it, as far as it was heard of. by: who
+    stopped it (a scheduler, a rule, a budget, a user), and why. lineage: where it went on from another trial's checkpoint:
+    the step, that trial, and the values from there on.
     """
 
     index: int
     params: dict[str, Any]
-    state: str = "pending"  # pending | running | stopped | done | failed
+    state: str = "pending"  # pending | running | paused | stopped | done | failed
     step: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
     latest: dict[str, float] = field(default_factory=dict)
@@ -53,6 +57,31 @@ class TrialState:
     starts: int = 0
     faults: dict[str, int] = field(default_factory=dict)
     notices: list[tuple[int, str]] = field(default_factory=list)
+    setting: int = 0
+    seed: int | None = None  # of the run; None: the sweep's
+    finalist: bool = False  # trained after the search, with a seed that the search has not seen
+    by: str | None = None
+    why: str = ""
+    lineage: list[tuple[int, int, dict[str, Any]]] = field(default_factory=list)
+    given: int | None = None  # the step of the other trial's checkpoint, until it has been put into its place
+    seconds: float = 0.0
+    heard: float | None = None  # when it was last heard of, while it runs; seconds since 1970
+
+    @property
+    def is_live(self) -> bool:
+        """Whether anything is still to come of it."""
+        return self.state in LIVE
+
+    @property
+    def waits_at(self) -> int | None:
+        """The step at which it waits for others; None where it does not."""
+        return self.step if self.state == "paused" else None
+
+    def hear(self, at: float) -> None:
+        """Something was recorded about it: what ran until now has run that long."""
+        if self.heard is not None:
+            self.seconds += max(0.0, at - self.heard)
+        self.heard = at if self.state == "running" else None
 
     @property
     def may_be_retried(self) -> bool:
@@ -78,7 +107,9 @@ class SweepState:
     order: list[tuple[int, int, float]] = field(
         default_factory=list
     )  # objective values as decided: (trial, step, value)
-    reason: str | None = None  # why it failed as a whole: the data or the storage, not its trials
+    reason: str | None = (
+        None  # why it failed as a whole (the data or the storage, not its trials), or which budget ended it
+    )
     changed: float = 0.0  # seconds since 1970 of the last record, by its writer's clock
 
     def apply(self, record: Mapping[str, Any]) -> None:
@@ -88,23 +119,53 @@ class SweepState:
         if kind == "opened":
             self.id, self.name, self.state = record["id"], record["name"], "running"
             self.attempt, self.about, self.reason = record["attempt"], dict(record["about"]), None
+            for trial in self.trials.values():
+                trial.heard = None  # nobody knows for how long the last driver's trials went on
         elif kind == "closed":
             self.state, self.reason = record["state"], record.get("reason")
         elif kind == "suggested":
-            self.trials[record["trial"]] = TrialState(record["trial"], dict(record["params"]))
+            index = record["trial"]
+            self.trials[index] = TrialState(
+                index,
+                dict(record["params"]),
+                setting=record.get("setting", index),
+                seed=record.get("seed"),
+                finalist=record.get("finalist", False),
+            )
+        elif kind == "settled":  # one record, so that a round is settled for all or for nobody
+            for decision in record["decisions"]:
+                self._decide({**decision, "step": record["step"]}, record["by"])
         elif kind == "decided":
-            self.decisions[record["trial"], record["step"]] = record["action"]
             self.order.append((record["trial"], record["step"], float(record["value"])))
+            self._decide(record, None)
         elif "trial" in record:
             _apply_to_trial(self.trials[record["trial"]], record)
+        if "trial" in record and kind != "suggested":
+            self.trials[record["trial"]].hear(self.changed)
+
+    def _decide(self, decision: Mapping[str, Any], by: str | None) -> None:
+        """What becomes of a trial; whom nobody asked is told in a record of its own that it has ended."""
+        trial, action = self.trials[decision["trial"]], decision["action"]
+        self.decisions[trial.index, decision["step"]] = action
+        if action == PAUSE:
+            trial.state = "paused"
+        elif action == CLONE:
+            trial.state, trial.params, trial.given = "pending", dict(decision["params"]), decision["step"]
+            trial.lineage = [*trial.lineage, (decision["step"], decision["donor"], trial.params)]
+        elif action == STOP and by is not None:
+            trial.state, trial.by, trial.why = "stopped", by, decision["why"]
+        elif trial.state == "paused":  # it waited for this
+            trial.state = "pending"
 
 
 def _apply_to_trial(trial: TrialState, record: Mapping[str, Any]) -> None:
     kind = record["kind"]
     if kind == "started":
         trial.state, trial.error, trial.starts = "running", None, trial.starts + 1
+    elif kind == "given":
+        trial.given = None
     elif kind == "retried":
-        trial.state, trial.failures, trial.faults = "pending", 0, {}
+        trial.state, trial.failures, trial.faults, trial.by, trial.why = "pending", 0, {}, None, ""
     elif kind == "noticed":
         trial.notices = [*trial.notices, (record["step"], record["text"])][-NOTICES:]
     elif kind == "preempted":
@@ -118,6 +179,7 @@ def _apply_to_trial(trial: TrialState, record: Mapping[str, Any]) -> None:
             trial.history.append((trial.step, trial.latest))
     elif kind == "ended":
         trial.state, trial.error = record["state"], record.get("error")
+        trial.by, trial.why, trial.given = record.get("by"), record.get("why", ""), None
     elif kind in ("failed", "stumbled"):  # the latter trains on
         trial.failures, trial.error = record["count"], record["error"]
         what = record.get("what", CRASH)

@@ -24,7 +24,7 @@ class RemoteStore(FolderStore):
 def make_job(**changes):
     """A search over one number on nothing: nobody runs what is handed out but the test."""
 
-    def run(index, params):
+    def run(trial):
         raise AssertionError("the conductor runs nothing")
 
     job = Job(
@@ -33,12 +33,12 @@ def make_job(**changes):
         storage="/nowhere",
         about={},
         trials=4,
-        suggest=lambda index: {"weights.cyc": index / 2},
+        suggest=lambda index, trials: {"weights.cyc": index / 2},
         run=run,
         metric="eval/l1",
         mode="min",
         steps=STEPS,
-        asha=None,
+        schedule=None,
         workers=1,
         least_workers=1,
         cpus_per_worker=1.0,
@@ -56,14 +56,15 @@ class Sweep:
     def __init__(self, store):
         self.store = store
         self.seen = []
+        self.cloned = []
         self.stop = StopRequest(FolderStore(store.root), PATHS.stop_request)
         self._log = None
 
-    def attempt(self, **changes):
+    def attempt(self, clone=None, observe=None, **changes):
         """A new conductor, as after a crash of the one before."""
         self.crash()
         self._log = open_log(self.store, PATHS, driver=1)
-        return Conductor(make_job(**changes), self._log, self._observe, self.stop)
+        return Conductor(make_job(**changes), self._log, observe or self._observe, self.stop, clone or self._clone)
 
     def crash(self, lose_last=False):
         """The driver dies; `lose_last`: before its last record was written."""
@@ -83,6 +84,9 @@ class Sweep:
         """The log is gone."""
         for path in [*self.store.list(f"{PATHS.segments}/"), PATHS.log]:
             self.store.delete(path)
+
+    def _clone(self, donor, trial, step, attempt):
+        self.cloned.append((donor, trial, step, attempt))
 
     def _observe(self, state):
         assert state == self.logged(), "it is in the log before anybody hears of it"

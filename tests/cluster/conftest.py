@@ -48,3 +48,18 @@ def sweep(request, tmp_path):
     of = Sweep(request.param(tmp_path))
     yield of
     of.crash()
+
+
+@pytest.fixture
+def make_sweep(tmp_path):
+    """As many of them as wanted, in folders."""
+    made: list[Sweep] = []
+
+    def make():
+        made.append(Sweep(FolderStore(tmp_path / f"sweep-{len(made)}")))
+        made[-1].store.root.mkdir()
+        return made[-1]
+
+    yield make
+    for of in made:
+        of.crash()

@@ -2,9 +2,10 @@
 
 import pytest
 
-from cluster.conductor import CONTINUE, HALTED, STOP, NothingToRunOn
+from cluster.conductor import HALTED, NothingToRunOn
 from cluster.job import Asha
 from cluster.log.lock import SweepBusy
+from cluster.log.records import CONTINUE, STOP
 from data_shards.errors import DataError, Unreachable
 from tests.cluster.conducting import crash, evaluated, started
 
@@ -99,7 +100,7 @@ def test_a_sweep_whose_every_trial_failed_has_failed(sweep):
 
 
 def test_a_crash_after_the_end_changes_nothing(sweep):
-    conductor = sweep.attempt(asha=Asha(2, 2), failures=1)
+    conductor = sweep.attempt(schedule=Asha(2, 2), failures=1)
     started(conductor)
     conductor.ended(0, "done", None)
     evaluated(conductor, 1, 2, 0.1)
@@ -224,13 +225,13 @@ def test_a_storage_that_fails_is_remembered(sweep, monkeypatch, error):
     monkeypatch.setattr(sweep.stop, "make", fails)
     with pytest.raises(type(error)):
         conductor.next_trial()  # its time is over: the trials are to be asked to stop
-    assert conductor.failure is error
+    assert conductor.book.failure is error
 
     conductor = sweep.attempt()
-    monkeypatch.setattr(conductor.log, "append", fails)
+    monkeypatch.setattr(conductor.book._log, "append", fails)
     with pytest.raises(type(error)):
         conductor.next_trial()
-    assert conductor.failure is error
+    assert conductor.book.failure is error
 
 
 def test_a_crashed_trial_waits_a_little_longer_each_time(sweep, clock):
@@ -254,7 +255,7 @@ def test_a_crashed_trial_waits_a_little_longer_each_time(sweep, clock):
 def test_a_sweep_without_a_living_node_says_so(sweep):
     conductor = sweep.attempt(trials=1)
     started(conductor)
-    conductor.check()
+    conductor.book.check()
     conductor.lose_all_nodes()
     with pytest.raises(NothingToRunOn, match=r"every node of this Ray is dead .* submit the same file again"):
-        conductor.check()
+        conductor.book.check()

@@ -7,8 +7,9 @@ import random
 
 import pytest
 
-from cluster.conductor import CONTINUE, STOP, Conductor
+from cluster.conductor import Conductor
 from cluster.job import Asha
+from cluster.log.records import CONTINUE, STOP
 from tests.cluster.conducting import STEPS, evaluated, started
 
 
@@ -26,18 +27,18 @@ def test_a_sweep_from_beginning_to_end(sweep):
 
 
 def test_after_a_crash_the_finished_stay_finished_and_the_interrupted_go_first(sweep):
-    conductor = sweep.attempt(asha=Asha(2, 2))
+    conductor = sweep.attempt(schedule=Asha(2, 2))
     for _ in range(3):
         conductor.next_trial()
     evaluated(conductor, 0, 2, 0.1)
     conductor.ended(0, "done", None)
     assert evaluated(conductor, 1, 2, 0.2) == STOP
 
-    def suggest(index):
+    def suggest(index, trials):
         assert index >= 3, "what was suggested stands, and is never asked for again"
         return {"weights.cyc": -1.0}
 
-    again = sweep.attempt(asha=Asha(2, 2), suggest=suggest)
+    again = sweep.attempt(schedule=Asha(2, 2), suggest=suggest)
     assert not again.is_finished()
     assert [*iter(again.next_trial, None)] == [(2, {"weights.cyc": 1.0}), (3, {"weights.cyc": -1.0})]
     assert again.state.attempt == 2
@@ -49,14 +50,14 @@ def test_after_a_crash_the_finished_stay_finished_and_the_interrupted_go_first(s
 
 def stopped_but_not_ended(sweep):
     """A new attempt; the last one died between its decision to stop trial 1 and the record that trial 1 ended."""
-    conductor = sweep.attempt(asha=Asha(2, 2))
+    conductor = sweep.attempt(schedule=Asha(2, 2))
     started(conductor)
     evaluated(conductor, 0, 2, 0.1)
     assert evaluated(conductor, 1, 2, 0.9) == STOP
     sweep.crash(lose_last=True)
     state = sweep.logged()
     assert (state.decisions[1, 2], state.trials[1].state) == ("stop", "running")
-    return sweep.attempt(asha=Asha(2, 2))
+    return sweep.attempt(schedule=Asha(2, 2))
 
 
 def test_a_decision_stands_when_its_evaluation_is_told_again(sweep):
@@ -80,7 +81,7 @@ def test_a_decision_stands_when_the_trial_had_run_ahead(sweep, is_evaluated):
 def test_rungs_after_a_replay_are_what_they_were(sweep, mode):
     draw = random.Random(3)
     reports = [(index, step, draw.random()) for step in (2, 4, 6) for index in draw.sample(range(9), 9)]
-    settings = {"asha": Asha(2, 2), "trials": 9, "mode": mode}
+    settings = {"schedule": Asha(2, 2), "trials": 9, "mode": mode}
     straight = sweep.attempt(**settings)
     started(straight)
     decisions = [evaluated(straight, *report) for report in reports]
@@ -96,7 +97,7 @@ def test_rungs_after_a_replay_are_what_they_were(sweep, mode):
 
 
 def test_the_preset_is_never_stopped(sweep):
-    conductor = sweep.attempt(asha=Asha(1, 2))
+    conductor = sweep.attempt(schedule=Asha(1, 2))
     started(conductor)
     for step in range(1, STEPS):
         assert evaluated(conductor, 1, step, 0.1) == evaluated(conductor, 2, step, 0.05) == CONTINUE
@@ -107,7 +108,7 @@ def test_the_preset_is_never_stopped(sweep):
 
 
 def test_a_trial_at_its_last_step_is_done_not_stopped(sweep):
-    conductor = sweep.attempt(asha=Asha(2, 2))
+    conductor = sweep.attempt(schedule=Asha(2, 2))
     started(conductor)
     assert evaluated(conductor, 1, STEPS, 0.1) == evaluated(conductor, 2, STEPS, 0.9) == CONTINUE
     conductor.ended(2, "done", None)
@@ -116,7 +117,7 @@ def test_a_trial_at_its_last_step_is_done_not_stopped(sweep):
 
 @pytest.mark.parametrize("metrics", [{"eval/l1": math.nan}, {"eval/l1": math.inf}, {"loss/d": 1.0}])
 def test_what_is_not_a_number_decides_nothing(sweep, metrics):
-    conductor = sweep.attempt(asha=Asha(1, 2))
+    conductor = sweep.attempt(schedule=Asha(1, 2))
     started(conductor)
     assert evaluated(conductor, 0, 1, 0.5) == CONTINUE
     assert conductor.reported(1, 1, metrics, evaluated=True) == CONTINUE

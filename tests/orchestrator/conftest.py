@@ -9,10 +9,10 @@ import pytest
 
 from data_shards.manifest import FILE, Head, Row, Shard, manifest_bytes
 from orchestrator import cli
+from orchestrator.draft import read_draft
 from orchestrator.errors import Refusal
 from orchestrator.plan import Plan, make_plan
 from orchestrator.sizes import Machine
-from orchestrator.sweep import read_sweep
 from orchestrator.yaml_file import parse_yaml
 
 MakeShards = Callable[..., Path]
@@ -73,7 +73,7 @@ def planned(values: Callable[[str], dict[str, Any]]) -> Callable[..., Plan]:
 
     def plan(text: str = "", **options: Any) -> Plan:
         options = {"machine": SMALL_MACHINE, **options}
-        return make_plan(read_sweep(values(text), "sweep.yaml"), "sweep.yaml", **options)
+        return make_plan(read_draft(values(text)), "sweep.yaml", **options)
 
     return plan
 

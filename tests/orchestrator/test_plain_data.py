@@ -102,8 +102,8 @@ def test_only_what_validates_can_judge(refused, animals):
     ],
 )
 def test_keys_that_do_not_go_together(refused, values, keys, lines):
-    found = refused(f"data: {{{keys}}}")
-    assert [line.removeprefix("sweep.yaml: ") for line in found][: len(lines)] == lines
+    found = [line.removeprefix("sweep.yaml: ") for line in refused(f"data: {{{keys}}}")]
+    assert [line for line in found if not line.startswith("data.uri: ")] == lines
 
 
 def test_bad_data_is_one_line(refused, animals, tars, tmp_path):

@@ -10,6 +10,7 @@ from orchestrator.sweep import read_sweep
 CYC = "search: {weights.cyc: {log_uniform: [1, 30]}}\ntrials: 4\n"
 IDT = "search: {weights.idt: {uniform: [0, 1]}}\ntrials: 4\n"
 L1 = "objective: {metric: eval/l1}\n"
+OTHERWISE = L1 + "trials: 4\n"  # right, where a search is wrong
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ L1 = "objective: {metric: eval/l1}\n"
         ),
         (
             "hyper: {identity: false}\nweights: {idt: 1}",
-            "weights.idt: the term 'idt' does not exist under these hyper settings; has: adv_ab,",
+            "weights.idt: the term 'idt' does not exist with hyper.identity false; nearest: hyper.identity true; has: adv_ab,",
         ),
         # Hyper-parameters.
         ("hyper: {widht: 3}", "hyper.widht: unknown setting 'widht' for cyclegan; nearest: width; has: width, blocks,"),
@@ -55,26 +56,32 @@ L1 = "objective: {metric: eval/l1}\n"
         ("hyper: {gan: lsgna}", "hyper.gan: cannot be 'lsgna'; nearest: lsgan; has: "),
         # The search.
         (
-            "search: {cyc: {choice: [1]}}",
+            OTHERWISE + "search: {cyc: {choice: [1]}}",
             "search.cyc: cannot search 'cyc': a searched key is weights.X, hyper.X or balance.X",
         ),
-        ("search: {weights.kl: {choice: [1]}}", "search.weights.kl: unknown weight 'kl' for cyclegan; has: adv_ab,"),
         (
-            "search: {weights.cyc: {uniform: [-1, 1]}}",
+            OTHERWISE + "search: {weights.kl: {choice: [1]}}",
+            "search.weights.kl: unknown weight 'kl' for cyclegan; has: adv_ab,",
+        ),
+        (
+            OTHERWISE + "search: {weights.cyc: {uniform: [-1, 1]}}",
             "search.weights.cyc: a weight must be a number of at least 0, not -1.0",
         ),
         (
-            "search: {weights.cyc: {choice: [1, x]}}",
+            OTHERWISE + "search: {weights.cyc: {choice: [1, x]}}",
             "search.weights.cyc: a weight must be a number of at least 0, not 'x'",
         ),
-        ("search: {hyper.gan: {choice: [lsgan, wgna]}}", "search.hyper.gan: cannot be 'wgna'; "),
+        (OTHERWISE + "search: {hyper.gan: {choice: [lsgan, wgna]}}", "search.hyper.gan: cannot be 'wgna'; "),
         (
-            "search: {hyper.width: {uniform: [8, 16]}}",
+            OTHERWISE + "search: {hyper.width: {uniform: [8, 16]}}",
             "search.hyper.width: takes whole numbers, so the search is int_uniform or choice, not uniform from 8 to 16",
         ),
-        ("search: {hyper.depth: {choice: [1]}}", "search.hyper.depth: unknown setting 'depth' for cyclegan"),
         (
-            "search: {balance.critic_turn: {choice: [1]}}",
+            OTHERWISE + "search: {hyper.depth: {choice: [1]}}",
+            "search.hyper.depth: unknown setting 'depth' for cyclegan",
+        ),
+        (
+            OTHERWISE + "search: {balance.critic_turn: {choice: [1]}}",
             "search.balance.critic_turn: unknown setting 'critic_turn'; nearest: ",
         ),
         (
@@ -176,7 +183,7 @@ def test_an_image_size_that_the_network_cannot_take_is_told_with_the_nearest(ref
 
 def test_mistakes_of_several_kinds_are_told_together(refused, tmp_path):
     told = refused(f"weights: {{cycl: 1}}\ndata: {{uri: {tmp_path}/none, replicas: 8}}\nhyper: {{width: 0}}")
-    assert [line.split(": ")[1] for line in told] == ["weights.cycl", "hyper.width", "data.batch", "data.uri"]
+    assert [line.split(": ")[1] for line in told] == ["data.uri", "data.batch", "weights.cycl", "hyper.width"]
 
 
 def test_missing_data_is_told(refused, tmp_path):
@@ -197,7 +204,11 @@ def test_data_that_do_not_suit_the_system_are_told(refused, make_shards):
     assert told == "sweep.yaml: data.uri: cyclegan reads domain b, which toy does not have; has: a"
     unpaired = make_shards(paired=False)
     (told,) = refused(f"system: pix2pix\ndata: {{uri: {unpaired}}}")
-    assert told == "sweep.yaml: data.uri: pix2pix needs pairs, and toy has none to train on"
+    assert told == (
+        "sweep.yaml: data.uri: pix2pix needs pairs, and toy has none to train on; unpaired pictures are for cyclegan, "
+        "discogan, dualgan, distancegan; `i2i-cluster shards build folder OUT --from DIR --paired` makes pairs of pictures "
+        "of one name"
+    )
     (told,) = refused(f"data: {{uri: {make_shards(train=0)}}}")
     assert told == "sweep.yaml: data.uri: cyclegan needs pictures of domain a, and toy has none to train on"
     (told,) = refused(f"data: {{uri: {unpaired}}}\n{CYC}{L1}")

@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from orchestrator.draft import Draft
 from orchestrator.fields import check_fields
-from orchestrator.settings import check_settings, preset
+from orchestrator.known import known_settings
+from orchestrator.settings import preset
 from orchestrator.sweep import read_sweep
 from orchestrator.systems_pages import searches
 from trainers.settings import Balance, Preset, aliases
@@ -57,7 +59,8 @@ def test_trial_0_of_a_search_is_the_preset(planned, strange):
 def test_a_preset_decides_which_terms_there_are(planned, refused):
     (told,) = refused("preset: without-identity\nweights: {idt: 1}")
     assert told.startswith(
-        "sweep.yaml: weights.idt: the term 'idt' does not exist under these hyper settings; has: adv_ab, adv_ba, cyc_a"
+        "sweep.yaml: weights.idt: the term 'idt' does not exist with hyper.identity false, as preset without-identity has it; "
+        "nearest: hyper.identity true; has: adv_ab, adv_ba, cyc_a"
     )
     assert planned("preset: without-identity\nweights: {idt: 1}\nhyper: {identity: true}").preset.weights["idt_a"] == 1
 
@@ -122,7 +125,7 @@ def test_every_declared_preset_is_one_that_a_sweep_could_write(name, of):
     assert check_fields(kind.Hyper, chosen.hyper, "hyper", name) == []
     assert check_fields(Balance, chosen.balance, "balance") == []
     sweep = read_sweep({"system": name, "preset": of, "data": {"uri": "x", "image": 64}, "steps": 10}, "")
-    assert check_settings(kind, sweep) == []
+    assert known_settings(kind, Draft(sweep)).found == ()
     settings = preset(kind, sweep)
     default = preset(kind, sweep.model_copy(update={"preset": "default"}))
     assert settings != default, "a preset that changes nothing is none"
@@ -157,4 +160,4 @@ def test_what_is_worth_searching_surrounds_the_default(name):
 def test_the_search_that_a_page_proposes_can_be_searched(name):
     axes = {axis: {"log_uniform": list(spread)} for axis, spread in searches(SYSTEMS[name]).items()}
     values = {"system": name, "data": {"uri": "x", "image": 64}, "steps": 10, "search": axes, "trials": 2}
-    assert check_settings(SYSTEMS[name], read_sweep(values, "")) == []
+    assert known_settings(SYSTEMS[name], Draft(read_sweep(values, ""))).found == ()

@@ -1,10 +1,13 @@
 """The same file again goes on, a changed one starts anew and says what changed."""
 
+from dataclasses import replace
+
 import pytest
 
+from cluster.job import Asha
 from cluster.layout import SweepPaths
 from cluster.log.driver import driving
-from cluster.log.records import NewerLog
+from cluster.log.records import NewerLog, TrialState
 from cluster.log.store import open_log
 from data_shards.store import open_store
 from orchestrator.errors import Refusal
@@ -58,9 +61,10 @@ def test_a_plan_becomes_a_job(again):
     job = make_job(plan)
     assert (job.id, job.trials, job.metric, job.mode) == (plan.id, 4, "eval/l1", "min")
     assert (job.steps, job.workers, job.failures, job.wall) == (1000, 1, 1, 3600)
-    assert job.asha is not None
-    assert (job.asha.grace, job.asha.reduction) == (200, 2)
-    assert job.run(2, job.suggest(2)) == plan.run(2, plan.params(2))
+    assert job.schedule == Asha(200, 2)
+    trial = TrialState(2, job.suggest(2, {}) or {})
+    assert job.run(trial) == plan.run(2, plan.params(2))
+    assert job.run(replace(trial, seed=7)).seed == 7
 
 
 def test_the_same_file_goes_on_with_what_auto_became(again, submitted):

@@ -23,7 +23,12 @@ search:
 trials: 16
 searcher: random
 scheduler: {asha: {grace: 0.15, reduction: 3}}
-objective: {metric: eval/l1, mode: min}
+stop: {collapse: on, no_gain: {for: 0.3}}
+objective: {metric: eval/l1, mode: min, also: [eval/diversity]}
+constraints: [eval/ssim >= 0.5]
+seeds: 2
+finalists: {settings: 1, seeds: 3}
+warm_start: earlier
 task: reader
 evaluation: {samples: 64, draws: 4}
 budget: {failures: 0, wall: 6h}
@@ -60,6 +65,8 @@ def test_every_key_is_read():
     assert (sweep.resources.least_workers, sweep.resources.most_workers) == (1, 4)
     assert sweep.search == {"weights.cyc": LogUniform(0.001, 100)}
     assert sweep.scheduler.asha is not None
+    assert sweep.stop.no_gain is not None and sweep.stop.no_gain.share == 0.3
+    assert sweep.constraints == [("eval/ssim", ">=", 0.5)]
     assert sweep.hyper == {"width": 32, "blocks": None}
     assert sweep.model_fields_set == set(type(sweep).model_fields)
 
@@ -86,8 +93,11 @@ def test_a_scheduler_may_be_named_by_one_word(word, has):
         ),
         ("every: {save: 3}", "every.save: unknown key 'save'; has: report, evaluate, checkpoint"),
         ("scheduler: {asha: {grase: 1}}", "scheduler.asha.grase: unknown key 'grase'; nearest: grace"),
-        ("scheduler: {hyperband: {}}", "scheduler.hyperband: unknown key 'hyperband'; has: asha"),
-        ("budget: {money: 3}", "budget.money: unknown key 'money'; has: failures, stall, wall"),
+        ("scheduler: {hyperband: {}}", "scheduler.hyperband: unknown key 'hyperband'; has: asha, halving, median, pbt"),
+        (
+            "budget: {money: 3}",
+            "budget.money: unknown key 'money'; has: failures, stall, wall, gpu_hours, cpu_hours, cost, price_per_gpu_hour",
+        ),
         # Values of the wrong kind.
         ("trials: many", "trials: must be a whole number of at least 1 (such as 20_000 or 20k), not 'many'"),
         ("trials: 0", "trials: must be a whole number of at least 1 (such as 20_000 or 20k), not 0"),
@@ -115,7 +125,24 @@ def test_a_scheduler_may_be_named_by_one_word(word, has):
         ("scheduler: {asha: {grace: 0}}", "scheduler.asha.grace: must be greater than 0, not 0"),
         ("scheduler: {asha: {grace: 15}}", "scheduler.asha.grace: must be at most 1, not 15"),
         ("scheduler: {asha: {reduction: 1}}", "scheduler.asha.reduction: must be at least 1.1, not 1"),
-        ("scheduler: pbt", "scheduler: must be none or {asha: {grace: 0.15, reduction: 3}}, not 'pbt'"),
+        (
+            "scheduler: bohb",
+            "scheduler: must be one of none, asha, halving, median, pbt, or such as {asha: {grace: 0.15, reduction: 3}}, "
+            "not 'bohb'",
+        ),
+        ("scheduler: {asha: {}, pbt: {}}", "scheduler: must be one scheduler, not asha and pbt"),
+        ("scheduler: {pbt: {quantile: 0.6}}", "scheduler.pbt.quantile: must be at most 0.5, not 0.6"),
+        ("scheduler: {pbt: {factor: 1}}", "scheduler.pbt.factor: must be greater than 1, not 1"),
+        ("budget: {gpu_hours: 0}", "budget.gpu_hours: must be greater than 0, not 0"),
+        ("budget: {wall: 0s}", "budget.wall: must be longer than 0 s, not '0s'"),
+        (
+            "constraints: [eval/l1 < 3]",
+            "constraints.0: must be a score, <= or >=, and a number, such as eval/l1 <= 0.3, not 'eval/l1 < 3'",
+        ),
+        ("stop: {critic_won: {for: 2}}", "stop.critic_won.for: must be at most 1, not 2"),
+        ("stop: {critic_won: {fro: 0.2}}", "stop.critic_won.fro: unknown key 'fro'; nearest: for"),
+        ("seeds: 0", "seeds: must be a whole number of at least 1 (such as 20_000 or 20k), not 0"),
+        ("finalists: {settings: -1}", "finalists.settings: must be a whole number of at least 0"),
         ("resources: {workers: 3}", "resources.workers: must be a power of two, not 3; nearest: 2 or 4"),
         ("resources: {workers: auto}", "resources.workers: must be a whole number of at least 1"),
         ("resources: {gpus_per_worker: -1}", "resources.gpus_per_worker: must be at least 0, not -1"),
@@ -127,7 +154,7 @@ def test_a_scheduler_may_be_named_by_one_word(word, has):
         ("storage: 3", "storage: must be a folder or s3://bucket/prefix, not 3"),
         # Words that are none of those possible.
         ("precision: fp16", "precision: cannot be 'fp16'; nearest: bf16; has: auto, fp32, tf32, bf16"),
-        ("searcher: optuna", "searcher: cannot be 'optuna'; has: grid, random"),
+        ("searcher: bayes", "searcher: cannot be 'bayes'; has: grid, random, optuna"),
         ("on_nonfinite: retry", "on_nonfinite: cannot be 'retry'; has: stop, skip, rollback"),
         ("keep: {last: 0}", "keep.last: must be a whole number of at least 1 (such as 20_000 or 20k), not 0"),
         ("budget: {stall: 5}", "budget.stall: must be a time with its unit"),
@@ -166,9 +193,9 @@ def test_a_slip_is_told_in_one_line(more, line):
 
 def test_every_slip_of_a_file_is_told():
     assert lines("sytem: cyclegan\ndata: {uri: 3, image: 64, bach: 4}\nsteps: x") == [
-        "sweep.yaml: data.bach: unknown key 'bach'; nearest: batch",
         "sweep.yaml: sytem: unknown key 'sytem'; nearest: system",
         "sweep.yaml: data.uri: must be a word, not 3",
+        "sweep.yaml: data.bach: unknown key 'bach'; nearest: batch",
         "sweep.yaml: steps: must be a whole number of at least 1 (such as 20_000 or 20k), not 'x'",
     ]
 
@@ -188,7 +215,7 @@ def test_an_unknown_key_with_no_near_name_is_told_what_there_is():
     )
 
 
-@pytest.mark.parametrize("key", ["constraints", "stop", "compile", "warm_start", "seeds"])
+@pytest.mark.parametrize("key", ["stages", "compile"])
 def test_a_key_that_this_version_does_not_serve_is_unknown(key):
     (told,) = lines(LEAST + f"{key}: 1")
     assert f"unknown key '{key}'" in told

@@ -4,7 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from orchestrator.settings import check_settings
+from orchestrator.draft import read_draft
+from orchestrator.known import known_settings
 from orchestrator.sizes import Machine, find_sizes
 from orchestrator.sweep import Sweep
 from tests.trainers.watching import batch, before, gradients, same, watch
@@ -157,7 +158,7 @@ def test_one_sided_builds_no_second_direction(distance, architecture):
     assert of.draws == {"a": 1, "b": 1}, "both domains are still seen: the critic needs b, the translation a"
     with torch.no_grad():
         shown = of.system.show({domain: torch.zeros(1, *shape) for domain, shape in SHAPES.items()})
-    assert set(shown) == {"fake_b"}
+    assert tuple(shown) == DistanceGAN.showing(of.system.hyper) == ("fake_b",)
 
 
 def test_the_critics_losses_do_not_touch_the_generators():
@@ -232,22 +233,19 @@ def test_discogans_flavour_moves_one_side_a_step():
 
 def refusals(hyper, weights):
     """What a sweep with these settings is told."""
-    values = {
-        "system": "distancegan",
-        "data": {"uri": "x", "image": 64},
-        "steps": 9,
-        "hyper": hyper,
-        "weights": weights,
-    }
-    return [(found.path, found.problem) for found in check_settings(DistanceGAN, Sweep.model_validate(values))]
+    data = {"uri": "x", "image": 64}
+    values = {"system": "distancegan", "data": data, "steps": 9, "hyper": hyper, "weights": weights}
+    return [(one.path, one.problem) for one in known_settings(DistanceGAN, read_draft(values)).found]
 
 
 def test_pairs_and_halves_exclude_each_other():
     assert refusals({}, {"alpha_3A": 2}) == refusals({"distance": "self"}, {"alpha_4A": 2}) == []
     (refusal,) = refusals({}, {"alpha_3A": 2, "alpha_4A": 1})
-    assert refusal == ("weights.alpha_4A", "the term 'alpha_4A' does not exist under these hyper settings")
+    problem = "the term 'alpha_4A' does not exist with hyper.distance pairs; nearest: hyper.distance self"
+    assert refusal == ("weights.alpha_4A", problem)
     (refusal,) = refusals({"sides": "ab", "distance": "self"}, {"alpha_4A": 1, "alpha_4B": 1})
-    assert refusal == ("weights.alpha_4B", "the term 'alpha_4B' does not exist under these hyper settings")
+    problem = "the term 'alpha_4B' does not exist with hyper.sides ab; nearest: hyper.sides both"
+    assert refusal == ("weights.alpha_4B", problem)
     for distance in ("pairs", "self", "none"):
         hyper = DistanceGANHyper(distance=distance)
         groups = {term.group for term in DistanceGAN.terms if term.exists(hyper)}
@@ -266,7 +264,8 @@ def test_a_replica_of_one_picture_is_refused(each, refused):
 @pytest.mark.parametrize(
     ("image", "hyper", "text"),
     [
-        (64, {"sides": "ab", "cycle": True}, "hyper.cycle: the cycle needs both sides, and hyper.sides is ab; nearest: false"),
+        (64, {"sides": "ab", "cycle": True},
+         "hyper.cycle: the cycle needs both sides, and hyper.sides is ab; nearest: hyper.sides both"),
         (34, {}, "data.image: the resnet generator needs a multiple of 4; nearest: 32 or 36"),
         (48, DISCO, "data.image: DiscoGAN needs a power of two from 16 to 256; nearest: 32 or 64"),
         (64, {**DISCO, "gan": "began"}, "hyper.gan: began judges by an autoencoder; nearest: hyper.critic autoencoder"),

@@ -5,6 +5,8 @@ import torch
 from torch import nn
 from torch.distributions import Normal, kl_divergence
 
+from tests.trainers import worlds
+from tests.trainers.worlds import build
 from trainers.adversarial import CRITERIA
 from trainers.errors import SettingError
 from trainers.hyper import NO_PENALTY
@@ -69,12 +71,17 @@ def test_each_image_is_shown_alone_with_a_vector_of_its_own():
 
     images = torch.zeros(3, 1, 2, 2)
     torch.manual_seed(5)
-    shown = show_random(Generator(), images, latent=4)
+    shown = show_random(Generator(), {"a": images, "b": images}, latent=4)["fake_b"]
     assert [(image.shape, z.shape) for image, z in seen] == [((1, 1, 2, 2), (1, 4))] * 3
     torch.manual_seed(5)
     z = torch.randn(3, 4)
     assert torch.equal(torch.cat([each for _, each in seen]), z)
     torch.testing.assert_close(shown[:, 0, 0, 0], z.sum(1))
+
+
+@pytest.mark.parametrize("name", ["bicyclegan", "cvae-gan", "clr-gan", "pix2pix"])
+def test_without_a_picture_to_translate_nothing_is_shown(name):
+    assert build(name).show({"b": torch.zeros(2, *worlds.SHAPES["b"])}) == {}
 
 
 @pytest.mark.parametrize("patches", ["mean", "sum"])

@@ -119,6 +119,9 @@ class Colours:
     def label(self, domain, index):
         return -1
 
+    def attributes(self, domain, index):
+        raise AssertionError("a segmenter reads none")
+
     def label_map(self, domain, index):
         return None
 

@@ -97,5 +97,5 @@ class CLRGAN(System):
             yield Move((judged, self.critic))
 
     def show(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """`fake_b`, with a z from N(0, I) for each image."""
-        return {"fake_b": show_random(self.ab, images["a"], self.hyper.latent)}
+        """`fake_b`, with a z from N(0, I) for each image of a."""
+        return show_random(self.ab, images, self.hyper.latent)

@@ -168,7 +168,8 @@ class DistanceGAN(System):
         self.controlled = hyper.controls(*(f"d_{way.target}" for way in self.ways))
         self.pools = {way.target: hyper.pool for way in self.ways}
         self.translators = {way.target: way.there for way in self.ways}
-        self.measures = {f"{domain}.{hyper.statistics}": (2,) for domain in shapes} if hyper.statistics else {}
+        measured = self.reads.domains if hyper.statistics else ()
+        self.measures = {f"{domain}.{hyper.statistics}": (2,) for domain in measured}
 
     @classmethod
     def build(cls, hyper: Any, shapes: Shapes, weights: Mapping[str, float], steps: int) -> DistanceGAN:
@@ -178,7 +179,7 @@ class DistanceGAN(System):
     def check(cls, shapes: Shapes, hyper: Any) -> None:
         image = shapes["a"][1]
         if hyper.cycle and not hyper.both:
-            problem = f"the cycle needs both sides, and hyper.sides is {hyper.sides}; nearest: false"
+            problem = f"the cycle needs both sides, and hyper.sides is {hyper.sides}; nearest: hyper.sides {BOTH}"
             raise SettingError("hyper.cycle", hyper.cycle, problem)
         if hyper.disco:
             DiscoGenerator.check(image)
@@ -187,6 +188,11 @@ class DistanceGAN(System):
             ResnetGenerator.check(image)
             critics.check(hyper.critic, image)
             hyper.check_adversary(autoencoder=hyper.critic == critics.AUTOENCODER)
+
+    @classmethod
+    def showing(cls, hyper: Any) -> tuple[str, ...]:
+        """One-sided, nothing leads back."""
+        return cls.shows if hyper.both else ("fake_b",)
 
     def measure(self, samples: Statistics) -> dict[str, Tensor]:
         """Mean and deviation of the distances within each domain."""

@@ -149,5 +149,7 @@ class Pix2Pix(System):
         yield Move((made, self.generator))
 
     def show(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """`fake_b`, one image at a time, so that batch statistics are one image's."""
+        """`fake_b`, one image of a at a time, so that batch statistics are one image's."""
+        if "a" not in images:
+            return {}
         return {"fake_b": torch.cat([self.make(image) for image in images["a"].split(1)])}

@@ -1,0 +1,138 @@
+"""`resume` and `retry`: go on with a sweep without its file, from what the log keeps of it.
+
+The storage is where the sweep was found, whatever the file said: a sweep that was moved goes on where it lies now. The data are
+held against what they were: other data would make another sweep.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+
+from cluster.log.holder import last_holder
+from cluster.log.lock import SweepBusy
+from orchestrator.draft import Draft, read_draft
+from orchestrator.errors import Refusal, show
+from orchestrator.finding import FoundSweep
+from orchestrator.identity import differences
+from orchestrator.plan import make_plan
+
+TRIALS = re.compile(r"\+?[0-9]{1,9}")
+SEVERAL = 5  # numbers that a line names
+
+
+def resume(
+    found: FoundSweep, console: Console, *, trials: str | None = None, failed_only: bool = False, allow_inexact: bool
+) -> int:
+    """Go on with the sweep; returns the exit code. `trials`: how many settings it is to have, such as 20, or +8 more.
+
+    failed_only: try the trials again that failed, and nothing else. Raises Refusal, SweepBusy.
+    """
+    draft = draft_of(found, trials)
+    if not failed_only:
+        return _submit(found, draft, console, None, allow_inexact)
+    if trials is not None:
+        raise Refusal("no trial is added by --failed-only; leave one of them out", path="--trials", value=trials)
+    failed = frozenset(trial.index for trial in found.state.trials.values() if trial.state == "failed")
+    if not failed:
+        problem = f"no trial of sweep {found.state.name} has failed; without --failed-only it goes on with what is left"
+        raise Refusal(problem, path="--failed-only")
+    return _submit(found, draft, console, failed, allow_inexact)
+
+
+def retry(found: FoundSweep, trial: int, console: Console, *, allow_inexact: bool) -> int:
+    """Try a trial that failed again, and nothing else; returns the exit code. Raises Refusal, SweepBusy."""
+    check_retry(found, trial)
+    return _submit(found, draft_of(found), console, frozenset([trial]), allow_inexact)
+
+
+def draft_of(found: FoundSweep, trials: str | None = None) -> Draft:
+    """The sweep as it was submitted, kept where it was found; `trials` as of `resume`.
+
+    Raises Refusal where the log does not hold it, and SweepBusy where somebody drives it.
+    """
+    holder, about = last_holder(found.store, found.paths), found.state.about
+    if holder is not None and holder.drives:
+        raise SweepBusy(f"this sweep is already being run by {holder}; wait for it, or stop it first")
+    values = copy.deepcopy(about.get("written") or {})
+    if not values:
+        how = f"submit {about['file']}" if about.get("file") else "give the command that made it again"
+        name = found.state.name or found.state.id
+        raise Refusal(f"the log of sweep {name} does not hold its file; {how} to go on", value=found.state.id)
+    values["storage"] = found.store.uri
+    if trials is not None:
+        values["trials"] = _trials(about, values, trials)
+    return read_draft(values)
+
+
+def _trials(about: Mapping[str, Any], values: Mapping[str, Any], wanted: str) -> int:
+    """The number of settings that `wanted` means."""
+    if values.get("searcher") == "grid":
+        raise Refusal("a grid has its own number of trials, which follows from its axes", path="--trials", value=wanted)
+    if not TRIALS.fullmatch(wanted) or not int(wanted):
+        problem = f"must be a number of trials, such as 20, or +8 more, not {show(wanted)}"
+        raise Refusal(problem, path="--trials", value=wanted)
+    return int(wanted) + (int(about["trials"]) if wanted.startswith("+") else 0)
+
+
+def check_retry(found: FoundSweep, index: int) -> None:
+    """Raise Refusal unless the trial failed."""
+    state = found.state
+    trial = state.trials.get(index)
+    if trial is None:
+        known = f"it has trials 0 to {max(state.trials)}" if state.trials else "it has none yet"
+        raise Refusal(f"sweep {state.name} has no trial {index}; {known}", path="TRIAL", value=index)
+    if trial.state == "failed":
+        return
+    why = {
+        "done": "is done, and would end in the same bytes again; for another result change the file and submit it",
+        "stopped": f"was stopped by {trial.by or 'the scheduler'}; to train it to its end change the file and submit it",
+    }.get(trial.state, "has not ended; `i2i-cluster resume` goes on with it")
+    raise Refusal(f"trial {index} {why}", path="TRIAL", value=index)
+
+
+def _submit(found: FoundSweep, draft: Draft, console: Console, only: frozenset[int] | None, allow_inexact: bool) -> int:
+    file = str(found.state.about.get("file", ""))
+    try:
+        check_same(found, draft, file)
+        if only is not None:
+            print(f"tried again, and nothing else: {_named(only)}", file=sys.stderr)
+
+        from orchestrator.submit import submit
+
+        return submit(draft, file, console, allow_inexact=allow_inexact, only=only)
+    except Refusal as refusal:
+        raise in_words(refusal, found) from refusal
+
+
+def check_same(found: FoundSweep, draft: Draft, file: str) -> None:
+    """Raise Refusal where going on would make another sweep: the data were built anew, or the folder was renamed."""
+    state = found.state
+    plan = make_plan(draft, file, kept=state.about.get("autos"))
+    if plan.id == state.id:
+        return
+    keys = differences(json.loads(json.dumps(dict(plan.identity))), state.about.get("identity", {}))
+    if not keys:
+        raise Refusal(f"its folder is called {state.id}; call it {plan.id} again to go on", file=file)
+    raise Refusal(f"{' and '.join(keys)} changed since it was submitted: it would be another sweep", file=file)
+
+
+def in_words(refusal: Refusal, found: FoundSweep) -> Refusal:
+    """A refusal of what the log keeps, for somebody who gave no file."""
+    for one in (refusal, *refusal.also):
+        one.file = f"sweep {found.state.name}" if one.path != "trials" else ""
+        one.path = "--trials" if one.path == "trials" else one.path
+    return refusal
+
+
+def _named(trials: frozenset[int]) -> str:
+    several = sorted(trials)
+    named = ", ".join(map(str, several[:SEVERAL]))
+    more = f" and {len(several) - SEVERAL} more" if len(several) > SEVERAL else ""
+    return f"trial{'s' if len(several) > 1 else ''} {named}{more}"

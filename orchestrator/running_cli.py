@@ -1,0 +1,128 @@
+"""`i2i-cluster status|watch|stop|resume|retry|doctor`: what one does around a running or dead sweep.
+
+What they need is imported by each command: `status` has to answer at once, and needs nothing of weight.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.options import Output, OutputOption, StorageOption, SweepName
+from orchestrator.storage import DEFAULT_STORAGE
+
+InexactOption = Annotated[
+    bool,
+    typer.Option("--allow-inexact", help="Go on also from checkpoints that were made under other conditions."),
+]
+
+
+def status(name: SweepName, storage: StorageOption = DEFAULT_STORAGE, output: OutputOption = Output.table) -> None:
+    """How a sweep is: who drives it, its trials, the best so far, what went wrong, what is spent. Also of a dead one."""
+    from orchestrator.finding import find_sweep
+    from orchestrator.status import describe_status, look
+
+    seen = look(find_sweep(name, storage))
+
+    from orchestrator.tables import console, print_json, print_parts
+
+    if output is Output.json:
+        print_json(describe_status(seen))
+    else:
+        from orchestrator.status_view import parts
+
+        print_parts(console(), *parts(seen))
+
+
+def watch(name: SweepName, storage: StorageOption = DEFAULT_STORAGE) -> None:
+    """Follow a sweep until it ends: a live table, or a line for each event in a pipe. Ctrl-C ends only the watching.
+
+    Ends by itself, with the exit code of `submit`, also where the sweep's driver is dead.
+    """
+    from orchestrator.finding import find_sweep
+    from orchestrator.tables import console
+    from orchestrator.watch import watch as follow
+
+    raise typer.Exit(follow(find_sweep(name, storage), console()))
+
+
+def stop(
+    name: SweepName,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the driver has let go.")] = True,
+    storage: StorageOption = DEFAULT_STORAGE,
+) -> None:
+    """Ask a running sweep's trials to save and end, from any machine that reaches the storage; nothing is lost."""
+    from orchestrator.finding import find_sweep
+    from orchestrator.stop_sweep import stop as ask
+
+    ask(find_sweep(name, storage), wait)
+
+
+def resume(
+    name: SweepName,
+    trials: Annotated[
+        str | None, typer.Option("--trials", metavar="N|+N", help="Extend the search to N settings, or by N more.")
+    ] = None,
+    failed_only: Annotated[
+        bool, typer.Option("--failed-only", help="Try the trials again that failed, and nothing else.")
+    ] = False,
+    allow_inexact: InexactOption = False,
+    storage: StorageOption = DEFAULT_STORAGE,
+) -> None:
+    """Go on with a sweep where it stopped, without its file: the log keeps what was submitted."""
+    from orchestrator.finding import find_sweep
+
+    found = find_sweep(name, storage)
+
+    from orchestrator.going_on import resume as go_on
+    from orchestrator.tables import console
+
+    raise typer.Exit(go_on(found, console(), trials=trials, failed_only=failed_only, allow_inexact=allow_inexact))
+
+
+def retry(
+    name: SweepName,
+    trial: Annotated[int, typer.Argument(metavar="TRIAL", help="The number of a trial that failed.")],
+    allow_inexact: InexactOption = False,
+    storage: StorageOption = DEFAULT_STORAGE,
+) -> None:
+    """Try one failed trial again, from its last checkpoint and with a new budget of failures, and nothing else."""
+    from orchestrator.finding import find_sweep
+
+    found = find_sweep(name, storage)
+
+    from orchestrator.going_on import retry as try_again
+    from orchestrator.tables import console
+
+    raise typer.Exit(try_again(found, trial, console(), allow_inexact=allow_inexact))
+
+
+def doctor(
+    storage: Annotated[
+        str, typer.Argument(metavar="[STORAGE]", help="A folder or an s3:// address, as in a sweep file.")
+    ] = DEFAULT_STORAGE,
+    output: OutputOption = Output.table,
+) -> None:
+    """Check this machine and a storage: packages, processors, memory, disks, and whether two drivers are kept apart."""
+    from orchestrator.doctor import describe_findings, examine, rows_of
+    from orchestrator.tables import console, print_json, table
+
+    findings = examine(storage)
+    if output is Output.json:
+        print_json(describe_findings(findings))
+    else:
+        console().print(table("", rows_of(findings)))
+    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program's own."""
+    app.command(epilog="Example: i2i-cluster status quickstart -o json")(status)
+    app.command(epilog="Example: i2i-cluster watch 's3://bucket/runs/0123456789ab?endpoint=http://host:8333'")(watch)
+    app.command(epilog="Example: i2i-cluster stop quickstart; later `i2i-cluster resume quickstart` goes on.")(stop)
+    app.command(
+        epilog="Examples: i2i-cluster resume quickstart; i2i-cluster resume quickstart --trials +8 searches 8 settings more"
+    )(resume)
+    app.command(epilog="Example: i2i-cluster retry quickstart 3")(retry)
+    app.command(epilog="Example: i2i-cluster doctor 's3://bucket/runs?endpoint=http://host:8333'")(doctor)

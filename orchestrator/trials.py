@@ -1,0 +1,97 @@
+"""How many trials a sweep has, and which settings of theirs must be looked at before any of them is trained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestrator.errors import Refusal, refuse
+from orchestrator.settings import Setting, Settings
+from orchestrator.space import Axis, Choice, Scalar, grid, keep, sample, settings_of
+from orchestrator.sweep import Sweep
+from trainers.system import System
+
+MOST_CHECKED = 1_000  # of the search's hyper settings: enough to meet every choice, quick for any number of trials
+
+
+@dataclass(frozen=True)
+class Trials:
+    """`count`: trainings, the preset included. `points`: the settings of trials 1, 2, ... of a grid. `notes`: a line each."""
+
+    count: int
+    points: tuple[Mapping[str, Setting], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def find_trials(
+    sweep: Sweep, system: type[System], base: Settings, axes: Mapping[str, Axis], searching: bool
+) -> Trials:
+    """The trials of a sweep over `axes`; searching: whether a search is written, be it one of refused axes alone.
+
+    Raises:
+        Refusal: the search makes no sense, or there is none.
+    """
+    if not searching:
+        if sweep.trials > 1:
+            problem = f"{sweep.trials} trials without a search would be the same training {sweep.trials} times"
+            raise Refusal(problem + "; add a search, or leave trials out", path="trials", value=sweep.trials)
+        return Trials(1)
+    if sweep.searcher != "grid":
+        if sweep.trials < 2:
+            problem = "a search needs at least 2 trials: the first is the preset"
+            raise Refusal(problem, path="trials", value=sweep.trials, rests=["searcher"])
+        settings = math.prod(len(a.options) if isinstance(a, Choice) else math.inf for a in axes.values())
+        repeats = settings < sweep.trials - 1 and not any(axis.when for axis in axes.values())
+        note = f"there are only {settings} settings to draw from, so some trials repeat others; a grid does not"
+        return Trials(sweep.trials, notes=(note,) if repeats else ())
+    found = [
+        Refusal(
+            f"a grid takes choices, not {axis}; list the values with choice, or use searcher: random",
+            path=f"search.{key}",
+        )
+        for key, axis in sweep.search.items()
+        if not isinstance(axis, Choice)
+    ]
+    refuse(found)
+    return _grid(sweep, system, base, {key: axis for key, axis in axes.items() if isinstance(axis, Choice)})
+
+
+def preset_values(system: type[System], base: Settings, axes: Mapping[str, Axis]) -> dict[str, Scalar]:
+    """What trial 0 has on the axes; those of a group whose terms differ are left out."""
+    names = [name for key, axis in axes.items() for name in settings_of(key, axis)]
+    values = {name: value for name in names if (value := base.value(system, name)) is not None}
+    return keep(axes, values)
+
+
+def _grid(sweep: Sweep, system: type[System], base: Settings, choices: Mapping[str, Choice]) -> Trials:
+    try:
+        combinations = grid(choices)
+    except ValueError as error:
+        raise Refusal(str(error), path="search") from error
+    held = preset_values(system, base, choices)
+    points = tuple(point for point in combinations if point != held)
+    notes = [] if len(points) == len(combinations) else ["the grid's point that equals the preset is trial 0"]
+    if "trials" in sweep.model_fields_set and sweep.trials != len(points) + 1:
+        notes.append(f"a grid ignores trials: {sweep.trials}; it has {len(points) + 1} with the preset")
+    return Trials(len(points) + 1, points, tuple(notes))
+
+
+def hyper_params(axes: Mapping[str, Axis], trials: Trials, seed: int) -> list[dict[str, Setting]]:
+    """The first MOST_CHECKED different values that the trials have on the searched axes of `hyper`."""
+    wanted = {name: axis for name, axis in axes.items() if name.startswith("hyper.")}
+    different: dict[str, dict[str, Setting]] = {}
+    most = min(
+        MOST_CHECKED, math.prod(len(a.options) if isinstance(a, Choice) else MOST_CHECKED for a in wanted.values())
+    )
+    if not wanted:
+        return []
+    # A draw depends on its own axis and on those that decide about it: every other one would only cost time.
+    drawn = axes if any(axis.when for axis in wanted.values()) else wanted
+    for index in range(1, trials.count):
+        point = trials.points[index - 1] if trials.points else sample(drawn, seed, index)
+        params = {name: point[name] for name in wanted if name in point}
+        different.setdefault(repr(params), params)
+        if len(different) == most:
+            break
+    return list(different.values())

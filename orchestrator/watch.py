@@ -1,0 +1,67 @@
+"""`watch`: how a sweep goes on, from its log, until nobody drives it any more. It changes nothing, and may be ended at any time.
+
+The surprise is what counts as the end: not the log's last word but that its driver has let go, so that whoever waits for `watch`
+can go on with the sweep at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import nullcontext
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from cluster.log.holder import last_holder
+from cluster.log.records import SweepState
+from cluster.log.tail import Observe, Tail
+from data_shards.store import Store, open_store
+from orchestrator.events import tell
+from orchestrator.finding import FoundSweep, open_sweep
+from orchestrator.status import Look, look, look_at
+from orchestrator.status_view import one_line, parts
+
+EXIT = {"done": 0, "stopped": 0, "failed": 1, "interrupted": 130}  # as of `submit`
+LOOK_S = {False: 0.5, True: 2.0}  # between two looks, by whether the store is remote: there each is some requests
+
+
+def watch(found: FoundSweep, console: Console) -> int:
+    """Show the sweep until nobody drives it; returns the exit code that `submit` ends with. Raises what its store does."""
+    store = open_store(found.store.uri)  # as patient as training is: a short outage does not end the watching
+    tail, observe = Tail(store, found.paths), _quiet  # what happened before is summed up
+    with Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else nullcontext() as live:
+        while (seen := _read_on(store, tail, found, observe)).driven:
+            if live:
+                live.update(_rendered(seen), refresh=True)
+            elif observe is _quiet:
+                print(one_line(seen), flush=True)
+                observe = _print
+            time.sleep(LOOK_S[store.remote])
+    last = look(open_sweep(store, found.state.id))
+    if last.state.state not in EXIT:  # somebody has taken it up again
+        return watch(found, console)
+    print(one_line(last))
+    return EXIT[last.state.state]
+
+
+def _read_on(store: Store, tail: Tail, found: FoundSweep, observe: Observe) -> Look:
+    """What there is now. Who drives is asked first: what a driver that is gone by then has written is all there."""
+    holder = last_holder(store, found.paths)
+    tail.read(observe)
+    return look_at(FoundSweep(store, tail.state), tail.attempts, holder)
+
+
+def _rendered(seen: Look) -> Group:
+    return Group(*parts(seen), Text("Ctrl-C ends the watching, not the sweep.", style="dim"))
+
+
+def _quiet(state: SweepState, record: Mapping[str, Any]) -> None:
+    pass
+
+
+def _print(state: SweepState, record: Mapping[str, Any]) -> None:
+    for line in tell(state, record):
+        print(line, flush=True)
