@@ -18,6 +18,7 @@ from orchestrator.searching import Search, make_searcher
 from orchestrator.standing import Goal, rank
 from orchestrator.sweep_search import named
 from orchestrator.warm import Warm
+from orchestrator.written import portable
 
 LEARNING_BRACKET = 9  # trials of a bracket where the searcher learns from one for the next
 
@@ -149,6 +150,6 @@ def about(plan: Plan, warm: Warm = ()) -> dict[str, Any]:
         "gpus": plan.sizes.gpus_per_worker,
         "cpus": sweep.resources.cpus_per_worker,
         "price": sweep.budget.price_per_gpu_hour,
-        "written": dict(plan.written),
+        "written": portable(plan.written, plan.task.uri if plan.task else ""),
         "warm": [list(one) for one in warm],
     }

@@ -159,15 +159,15 @@ def in_options(refusal: Refusal) -> Refusal:
 
 def _train(values: dict[str, Any]) -> TaskNetwork:
     """Submit the sweep; what it stored at its end. Exits where it did not come to one."""
+    from orchestrator.draft import read_draft
     from orchestrator.resume import plan_again
     from orchestrator.submit import submit
-    from orchestrator.sweep import read_sweep
     from orchestrator.tables import console
     from orchestrator.task import find_task
 
-    sweep = read_sweep(values, "")
-    plan, _ = plan_again(sweep, "")
-    code = submit(sweep, "", console())
+    draft = read_draft(values)
+    plan, _ = plan_again(draft, "")
+    code = submit(draft, "", console())
     if code:
         print("give the same command again to go on", file=sys.stderr)
         raise typer.Exit(code)

@@ -7,7 +7,6 @@ given up by a process of another machine can only be judged by its last sign of 
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 
 from cluster.layout import SweepPaths
@@ -81,8 +80,3 @@ def _claim(raw: bytes) -> Claim | None:
         return Claim(**{name: fields[name] for name in Claim.__dataclass_fields__})
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def since(holder: Holder) -> float | None:
-    """Seconds since its last sign of life, by clocks that may differ; None where none is given."""
-    return None if holder.seen is None else max(0.0, time.time() - holder.seen)

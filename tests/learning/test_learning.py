@@ -80,7 +80,7 @@ def test_pix2pix_colours_better_than_l1_alone(laboratory, colours, colour_reader
 
 
 def test_bicyclegan_covers_the_skin_tones_of_a_drawing(laboratory, tones, learnt):
-    judged = {"evaluation": {"samples": 600, "draws": 16}, "objective": {"metric": NEAREST}}
+    judged = {"evaluation": {"samples": 600, "draws": 64}, "objective": {"metric": NEAREST}}
     longer = {"steps": 8000, "every": {"evaluate": 8000}}
     multimodal = {"encoder": "conv", "encoder_width": 16, "latent": 2, "lr": 1.0e-3}
     weights = {"l1": 50.0, "latent": 1.0, "kl": 0.02}
@@ -89,7 +89,7 @@ def test_bicyclegan_covers_the_skin_tones_of_a_drawing(laboratory, tones, learnt
     one = laboratory.over_seeds("pix2pix-tones", colouring(tones, preset="noise", **judged, **longer))
     nearer, wider = gain(found, one, NEAREST, -1.0), gain(found, one, DIVERSITY)
     told = (
-        f"OpenMoji's drawings that exist in five skin tones, at 32 pixels, 8,000 steps of 16: of 16 colourings of a drawing "
+        f"OpenMoji's drawings that exist in five skin tones, at 32 pixels, 8,000 steps of 16: of 64 colourings of a drawing "
         f"the nearest to each true one is {mean(found, NEAREST):.4f} away (mean absolute difference, range 0 to 1) and they "
         f"differ by {mean(found, DIVERSITY):.3f} from one another; those of pix2pix with noise (`preset: noise`) "
         f"{mean(one, NEAREST):.4f} and {mean(one, DIVERSITY):.3f}. Gain {nearer} in nearness, {wider} in diversity (3 seeds, "
