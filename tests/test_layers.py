@@ -31,6 +31,7 @@ NEVER = ("tests", "benchmarks", "examples")
 CONFINED: dict[str, tuple[str, ...]] = {
     "boto3": ("data_shards/s3/client.py", "data_shards/s3/errors.py"),
     "botocore": ("data_shards/s3/client.py", "data_shards/s3/errors.py"),
+    "optuna": ("orchestrator/",),
     "prometheus_client": ("cluster/",),
     "pydantic": ("orchestrator/",),
     "pydantic_core": ("orchestrator/",),
