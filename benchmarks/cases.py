@@ -16,14 +16,15 @@ import torch
 from benchmarks.measure import Finding, conditions, parser, show
 from trainers import randomness
 from trainers.engine import Engine, Options
-from trainers.replica import to_images
-from trainers.settings import effective
+from trainers.replica import classes, to_images
+from trainers.settings import Reads, effective
 from trainers.system import Shapes, System
 from trainers.systems.catalog import SYSTEMS
 from trainers.tree import Tree
 
 STEPS = 1000  # of the run that the timed steps begin; learning rates and nothing else depend on it
 SEED = 0
+CLASSES = 10  # of the pictures, or of a label map's pixels, where a system reads them
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,22 @@ class Case:
     batch: int
 
     @property
+    def reads(self) -> Reads:
+        """What the system draws from under these settings."""
+        kind = SYSTEMS[self.system]
+        return kind.reading(kind.Hyper(**self.hyper))
+
+    @property
     def shapes(self) -> Shapes:
-        """Both domains are RGB."""
-        return dict.fromkeys(("a", "b"), (3, self.image, self.image))
+        """Both domains are RGB, label maps are grey."""
+        grey, size = self.reads.label_map, (self.image, self.image)
+        return {domain: (1 if domain == grey else 3, *size) for domain in ("a", "b", *self.reads.domains)}
 
     def pixels(self) -> dict[str, np.ndarray]:
-        """The batch: domain -> uint8 `[N,H,W,C]`."""
+        """The batch: domain -> uint8 `[N,H,W,C]`. Noise does for a label map too: any grey is taken for the nearest class."""
         random = np.random.default_rng(SEED)
-        size = (self.batch, self.image, self.image, 3)
-        return {domain: random.integers(0, 256, size, np.uint8) for domain in ("a", "b")}
+        sizes = {domain: (self.batch, height, width, depth) for domain, (depth, height, width) in self.shapes.items()}
+        return {domain: random.integers(0, 256, size, np.uint8) for domain, size in sizes.items()}
 
     def build(self) -> System:
         """The system with its initial weights: the same ones at every call."""
@@ -57,17 +65,20 @@ class Case:
 
     def engine(self, tree: Tree | None = None) -> Engine:
         """The engine over this system and batch, on this worker of `tree`; one worker unless told otherwise."""
-        where = tree or Tree(1)
-        made = Engine(self.build(), self._read(where.replicas), self.shapes, where, Options(SEED), torch.device("cpu"))
+        where, options = tree or Tree(1), Options(SEED, balance=SYSTEMS[self.system].balance)
+        made = Engine(self.build(), self._read(where.replicas), self.shapes, where, options, torch.device("cpu"))
         if made.system.measures:
             made.measure(Pictures(self.pixels()))
         return made
 
     def _read(self, replicas: int) -> Callable[[str, int, int], dict[str, np.ndarray]]:
-        pixels, each = self.pixels(), self.batch // replicas
+        pixels, reads, each = self.pixels(), self.reads, self.batch // replicas
+        labels = np.arange(self.batch) % CLASSES
 
         def read(source: str, draw: int, replica: int) -> dict[str, np.ndarray]:
-            return {domain: pixels[domain][replica * each : (replica + 1) * each] for domain in source}
+            here = slice(replica * each, (replica + 1) * each)
+            images = {domain: pixels[domain][here] for domain in reads.sources[source]}
+            return images | {classes(domain): labels[here] for domain in reads.labelled}
 
         return read
 

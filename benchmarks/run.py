@@ -18,7 +18,21 @@ from typing import Any
 
 from benchmarks.measure import Finding, conditions, parser, show
 
-NAMES = ("cli", "step", "workers", "tree", "exact", "sweep", "stream", "coldstart", "wait", "checkpoint", "memory")
+NAMES = (
+    "cli",
+    "step",
+    "peak",
+    "systems",
+    "workers",
+    "tree",
+    "exact",
+    "sweep",
+    "stream",
+    "coldstart",
+    "wait",
+    "checkpoint",
+    "memory",
+)
 
 
 def run(name: str, arguments: Sequence[str]) -> list[dict[str, Any]] | None:
@@ -39,12 +53,13 @@ def main() -> None:
     options.add_argument("--shards", type=Path, default=Path("shards/openmoji"), help="for memory")
     asked = options.parse_args()
     where, failed, found = conditions(), [], list[dict[str, Any]]()
+    of_its_own: dict[str, list[str]] = {"memory": ["--shards", str(asked.shards)], "peak": []}
     for name in asked.names or NAMES:
         if name == "memory" and not asked.shards.exists():
             print(f"memory: passed over, {asked.shards} does not exist: make quickstart builds it", file=sys.stderr)
             continue
         print(f"running {name}", file=sys.stderr)
-        findings = run(name, ["--shards", str(asked.shards)] if name == "memory" else ["--wait", str(asked.wait)])
+        findings = run(name, of_its_own.get(name, ["--wait", str(asked.wait)]))
         if findings is None:
             failed.append(name)
         else:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from trainers import randomness
 from trainers.balance import turns_of
-from trainers.gradients import FlatGradient, differentiate, reduce_move
+from trainers.gradients import FlatGradient, Gradient, OwnGradient, Total, differentiate, reduce_move
 from trainers.ledger import VOTES, Ledger, Skips
 from trainers.pool import Pool
 from trainers.replica import HostedReplica, Read
@@ -64,7 +64,7 @@ class Engine:
         self.retreats: tuple[int, ...] = ()
         self.skips = Skips.of(system)
         self.ledger = Ledger(system, device)
-        self.flat = {p.name: FlatGradient(p, self.ledger.size, device) for p in system.players}
+        self.flat = {p.name: self._gradient(p) for p in system.players}
         self.scalar_sum = LocalSum(self.ledger.size, device)
         self.optimizers = {p.name: p.optimizer.build(p.parameters) for p in system.players}
         self.base_rates = _base_rates(system.players, options.balance)
@@ -139,8 +139,9 @@ class Engine:
         """Drop what steps leave behind and no state holds: numbers on their way, half-made sums, gradients."""
         self.ledger = Ledger(self.system, self.device)
         self.skips = Skips.of(self.system)
-        for sums in (self.scalar_sum, *(flat.sums for flat in self.flat.values())):
-            sums.clear()
+        self.scalar_sum.clear()
+        for flat in self.flat.values():
+            flat.clear()
         for optimizer in self.optimizers.values():
             optimizer.zero_grad(set_to_none=True)
 
@@ -161,7 +162,7 @@ class Engine:
     ) -> bool:
         """One segment of every game, and the move it ends in. False where the games are over."""
         players: list[Player] | None = None
-        active: dict[str, FlatGradient] = {}
+        active: dict[str, Gradient] = {}
         over = 0
         for game, replica in zip(games, replicas, strict=True):
             move = self._segment(game, replica.index, segment)
@@ -173,16 +174,15 @@ class Engine:
                 players = move.players
                 active = {name: self.flat[name] for name in names if name not in resting}
             assert names == [p.name for p in players], f"replicas play different moves: {names} in {replica.index}"
-            buffers = differentiate(move, active)
+            differentiate(move, active)
             if report:
                 self._observe_silent(move, replica.index, segment)
             self.scalar_sum.push(self.scalar_sum.take().copy_(self.ledger.vector(move)))
-            for name, buffer in buffers.items():
-                active[name].sums.push(buffer)
         assert over in (0, len(games)), "replicas end their steps at different moves"
         if players is None:
             return False
-        totals, scalars = reduce_move(list(active.values()), self.scalar_sum.result(), self.tree)
+        scalars = self.scalar_sum.result()
+        totals = reduce_move(list(active.values()), scalars, self.tree)
         self.ledger.add(scalars)
         for flat, total in zip(active.values(), totals, strict=True):
             self._move(flat, total)
@@ -211,21 +211,21 @@ class Engine:
         """bf16 where asked for; otherwise a context that does nothing."""
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.options.precision == "bf16")
 
-    def _move(self, flat: FlatGradient, total: Tensor) -> None:
+    def _move(self, flat: Gradient, total: Total) -> None:
         """Step a player's optimizer on the reduced gradient."""
         name = flat.player.name
-        norm = torch.linalg.vector_norm(total[: flat.numel])
-        flat.apply(total)
+        for p, gradient in zip(flat.parameters, total.gradients, strict=True):
+            p.grad = gradient
         optimizer, masked = self.optimizers[name], None
         held: list[tuple[Tensor, Tensor]] = []
         if self.options.on_nonfinite == "skip":
-            masked = (~torch.isfinite(norm)).float()
+            masked = (~torch.isfinite(total.norm)).float()
             if flat.player.optimizer.masks:
                 # The protocol of torch's GradScaler: a fused optimizer masks its own update on the device.
                 optimizer.found_inf = masked  # type: ignore[attr-defined]
             else:
                 held = hold(optimizer, flat.parameters)
-        self.ledger.moved(name, norm, masked)
+        self.ledger.moved(name, total.norm, masked)
         optimizer.step()
         if masked is not None:
             put_back(held, masked)
@@ -258,6 +258,10 @@ class Engine:
         self.ledger.end()
         self._look(latest=False)
         self.t += 1
+
+    def _gradient(self, player: Player) -> Gradient:
+        """Where a player's gradients come together."""
+        return OwnGradient(player) if self.tree.replicas == 1 else FlatGradient(player, self.ledger.size, self.device)
 
     def _averaged(self) -> list[tuple[str, Tensor]]:
         """The generators' parameters by name."""
