@@ -73,8 +73,10 @@ def plan(
     from orchestrator.plan_view import describe, estimate_of, print_plan
     from orchestrator.resume import plan_again
     from orchestrator.tables import console, print_json
+    from orchestrator.warm import find_warm
 
-    made, _ = plan_again(draft, str(file))
+    made, before = plan_again(draft, str(file))
+    find_warm(made, before)
     estimate = estimate_of(made) if measure else None
     if output is Output.json:
         print_json(describe(made, estimate))

@@ -12,6 +12,7 @@ from cluster.estimate import Estimate, measure
 from cluster.rates import published_lr_ratio
 from orchestrator.plan import Plan
 from orchestrator.quantities import duration_text, size_text
+from orchestrator.search_view import describe_search, scheduler_words, search_lines, trainings
 from orchestrator.space import settings_of, spell_axis
 from orchestrator.sweep import DEFAULT_PRESET
 from orchestrator.tables import Columns, facts, print_parts, table, words
@@ -34,7 +35,6 @@ def describe(plan: Plan, estimate: Measured = None) -> dict[str, Any]:
     `estimate`: what `estimate_of` said, or None.
     """
     sweep, sizes, data, system = plan.sweep, plan.sizes, plan.data, plan.system
-    asha = sweep.scheduler.asha
     return {
         "id": plan.id,
         "name": sweep.name,
@@ -81,8 +81,7 @@ def describe(plan: Plan, estimate: Measured = None) -> dict[str, Any]:
         "hyper": dict(plan.preset.hyper),
         "balance": dict(plan.preset.balance),
         "search": _search(plan),
-        "searcher": sweep.searcher,
-        "scheduler": {"asha": {"grace": asha.grace, "reduction": asha.reduction}} if asha else "none",
+        **describe_search(plan),
         "objective": {"metric": plan.objective.metric, "mode": plan.objective.mode},
         "trials": [plan.params(index) for index in range(min(plan.trials, TRIALS_LISTED))],
         "trial_count": plan.trials,
@@ -143,7 +142,6 @@ def _summary(told: dict[str, Any]) -> Columns:
     side, every = data["image"], training["every"]
     trials = told["trial_count"]
     train, validation = _counted(data["train"]), _counted(data["validation"])
-    asha = told["scheduler"]["asha"] if told["scheduler"] != "none" else None
     wall = told["budget"]["wall_seconds"]
     lines = {
         "sweep": f"{told['name']}, id {told['id']}",
@@ -164,10 +162,10 @@ def _summary(told: dict[str, Any]) -> Columns:
         or "nothing: the preset's own settings",
         "trials": "1: the preset"
         if trials == 1
-        else f"{trials}: the preset and {trials - 1} by {told['searcher']}"
-        + (f"; asha from {asha['grace']:g} of the steps, 1 in {asha['reduction']:g} goes on" if asha else ""),
+        else f"{trials}: the preset and {trials - 1} by {told['searcher']}" + scheduler_words(told),
         "task": told["task"]["task"] if told["task"] else "",
         "objective": f"{objective['metric']} ({objective['mode']})",
+        **search_lines(told),
         "resources": f"{_count(resources['concurrency'], 'trial')} at a time; each "
         f"{_workers(resources)} of {_count(resources['cpus_per_worker'], 'CPU')}, "
         f"{_count(resources['gpus_per_worker'], 'GPU')}, {_count(resources['threads'], 'thread')}, "
@@ -204,7 +202,7 @@ def _workers(resources: Mapping[str, Any]) -> str:
 def _estimate(plan: Plan, measured: Estimate) -> dict[str, Any]:
     """What the whole sweep takes if no trial is stopped early, from the cost of a step on one worker."""
     workers, concurrency = plan.sweep.resources.most_workers, max(1, plan.sizes.concurrency)
-    rounds = -(-plan.trials // concurrency)
+    rounds = -(-trainings(plan) // concurrency)
     return {
         "seconds_per_step": measured.seconds_per_step / workers,
         "seconds": rounds * plan.sweep.steps * measured.seconds_per_step / workers,

@@ -111,8 +111,9 @@ def check_names(system: type[System], sweep: Sweep) -> list[Refusal]:
     found += [_unknown_weight(system, name, f"weights.{name}") for name in sweep.weights if _is_unknown(system, name)]
     found += check_fields(system.Hyper, sweep.hyper, "hyper", system.name)
     for key, axis in sweep.search.items():
-        if len(members(key)) == 1 or isinstance(axis, Sum):  # else the space as a whole is wrong
-            found += [refusal for name in members(key) for refusal in _check_axis(system, name, axis, f"search.{key}")]
+        names = members(key)
+        if len(names) == 1 or (isinstance(axis, Sum) and all(name.startswith("weights.") for name in names)):
+            found += [refusal for name in names for refusal in _check_axis(system, name, axis, f"search.{key}")]
         found += _check_conditions(system, key, axis)
     return found
 
@@ -228,7 +229,7 @@ def check_twice(system: type[System], sweep: Sweep) -> list[Refusal]:
     written = [(f"weights.{name}", f"weights.{name}") for name in sweep.weights]
     written += [(f"hyper.{name}", f"hyper.{name}") for name in sweep.hyper]
     written += [(f"balance.{name}", f"balance.{name}") for name in sweep.balance]
-    written += [(name, f"search.{key}") for key in sweep.search for name in members(key)]
+    written += [(name, f"search.{key}") for key in sweep.search for name in dict.fromkeys(members(key))]
     setters: dict[str, str] = {}
     found = []
     for key, path in written:
@@ -247,7 +248,7 @@ def check_in_force(system: type[System], sweep: Sweep, meant: Sequence[Settings]
 
     meant: the settings of trial 0, or all those that they could be. The names must have been checked.
     """
-    axes = {key: axis for key, axis in sweep.search.items() if key.startswith("hyper.")}
+    axes = {key: axis for key, axis in sweep.search.items() if key.startswith("hyper.") and len(members(key)) == 1}
     reachable = [*meant]
     reachable += [
         base.with_values(system, {k: v}) for base in meant for k, axis in axes.items() for v in axis.extremes()

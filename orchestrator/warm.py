@@ -29,7 +29,17 @@ def find_warm(plan: Plan, before: SweepState | None) -> Warm:
         ]
     if plan.sweep.warm_start is None:
         return []
-    found = find_sweep(plan.sweep.warm_start, plan.storage, "submit it first")
+    try:
+        found = find_sweep(plan.sweep.warm_start, plan.storage, "submit it first")
+    except Refusal as refusal:
+        refusal.file, refusal.path = plan.file, "warm_start"
+        raise
+    system = found.state.about.get("system")
+    if system != plan.system.name:
+        problem = (
+            f"sweep {found.state.id} trained {system}, whose settings mean something else than {plan.system.name}'s"
+        )
+        raise Refusal(problem, file=plan.file, path="warm_start", value=found.state.id)
     searched = [*found.state.about.get("searched", found.state.about.get("axes", {}))]
     missing = [name for name in plan.searched if name not in searched]
     if missing:

@@ -18,6 +18,7 @@ from trainers.schedule import constant_then_linear
 from trainers.settings import setting
 
 NO_PENALTY = "none"
+MOST_DECAY = 0.999999  # at 1 a moving average would never move
 
 
 @dataclass(frozen=True)
@@ -92,15 +93,15 @@ class Learning:
 
     optimizer: str = setting("adam", "the optimizer of all players", choices=("adam", "rmsprop"))
     lr: float = setting(2e-4, "learning rate", minimum=0.0)
-    beta1: float = setting(0.5, "decay of Adam's first moment", minimum=0.0, maximum=1.0)
-    beta2: float = setting(0.999, "decay of Adam's second moment", minimum=0.0, maximum=1.0)
+    beta1: float = setting(0.5, "decay of Adam's first moment", minimum=0.0, maximum=MOST_DECAY)
+    beta2: float = setting(0.999, "decay of Adam's second moment", minimum=0.0, maximum=MOST_DECAY)
     rms_decay: float = setting(0.99, "decay of RMSProp's squared gradient", minimum=0.0, maximum=1.0)
     weight_decay: float = setting(0.0, "L2 penalty on the weights; Adam's alone", minimum=0.0)
     decay_from: float = setting(
         0.5, "share of the run after which the rate falls linearly to 0; 1: constant", minimum=0.0, maximum=1.0
     )
     ema: float = setting(
-        0.0, "decay of the generators' moving average, which is then evaluated; 0: off", minimum=0.0, maximum=1.0
+        0.0, "decay of the generators' moving average, which is then evaluated; 0: off", minimum=0.0, maximum=MOST_DECAY
     )
 
     def build_optimizer(self) -> Optimizer:

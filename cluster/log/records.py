@@ -15,6 +15,8 @@ from typing import Any
 VERSION = 2
 LIVE = ("pending", "running", "paused")  # paused: it waits for others, and a scheduler decides what becomes of it
 CONTINUE, STOP, PAUSE, CLONE = "continue", "stop", "pause", "clone"  # what may be decided of a trial at a step
+DAMAGE = (AttributeError, KeyError, OverflowError, TypeError, ValueError)  # what a record of another shape leads to
+LATEST = 1e11  # seconds since 1970: some three thousand years
 NOTICES = 20  # of a trial that a state keeps; the log has all
 # Kinds of what counts against the budget of failures.
 CRASH, STALL, CHECKPOINT, HALT = (
@@ -116,6 +118,8 @@ class SweepState:
         """Fold one record in. Unknown kinds within a known version are passed over."""
         kind = record["kind"]
         self.changed = float(record.get("at", self.changed))
+        if not 0.0 <= self.changed < LATEST:
+            raise ValueError(f"{self.changed} is no time")
         if kind == "opened":
             self.id, self.name, self.state = record["id"], record["name"], "running"
             self.attempt, self.about, self.reason = record["attempt"], dict(record["about"]), None
@@ -217,6 +221,6 @@ def fold(raw: bytes) -> SweepState:
     for number, record in enumerate(read_records(raw), 1):
         try:
             state.apply(record)
-        except (KeyError, TypeError, ValueError) as error:
+        except DAMAGE as error:
             raise UnreadableLog(f"line {number} of the log is damaged") from error
     return state

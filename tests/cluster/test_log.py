@@ -123,7 +123,18 @@ def test_an_evaluation_told_twice_counts_once(path):
 
 
 @pytest.mark.parametrize(
-    "line", [b"\n", b"{\n", b"[1]\n", b"3\n", b"\0\0\n", b'{"v": 1}\n', b'{"v": 1, "kind": "ended", "trial": 7}\n']
+    "line",
+    [
+        b"\n",
+        b"{\n",
+        b"[1]\n",
+        b"3\n",
+        b"\0\0\n",
+        b'{"v": 1}\n',
+        b'{"v": 1, "kind": "ended", "trial": 7}\n',
+        b'{"v": 1, "kind": "closed", "state": "done", "at": 1e300}\n',
+        b'{"v": 1, "kind": "closed", "state": "done", "at": NaN}\n',
+    ],
 )
 def test_a_damaged_line_is_named(path, line):
     path.parent.mkdir()

@@ -51,7 +51,7 @@ OTHERWISE = L1 + "trials: 4\n"  # right, where a search is wrong
         ("hyper: {width: 0}", "hyper.width: must be at least 1, not 0"),
         ("hyper: {width: null}", "hyper.width: must be a whole number, not null"),
         ("hyper: {lr: .nan}", "hyper.lr: must be a number, not nan"),
-        ("hyper: {beta1: 2}", "hyper.beta1: must be at most 1, not 2"),
+        ("hyper: {beta1: 2}", "hyper.beta1: must be at most 0.999999, not 2"),
         ("hyper: {identity: 1}", "hyper.identity: must be true or false, not 1"),
         ("hyper: {gan: lsgna}", "hyper.gan: cannot be 'lsgna'; nearest: lsgan; has: "),
         # The search.

@@ -4,8 +4,10 @@ import pytest
 
 from orchestrator.errors import Refusal
 from orchestrator.plan import make_plan
+from orchestrator.plan_view import describe
 from orchestrator.sizes import Machine
 from orchestrator.sweep import read_sweep
+from orchestrator.warm import find_warm
 
 MACHINE = Machine(cpus=2, gpus=0)
 SEARCH = {"weights.cyc": {"log_uniform": [1, 100]}}
@@ -81,6 +83,11 @@ def search_of(data, machine=MACHINE, **changes):
             "search.weights.adv + weights.idt: several settings share a sum, such as {sum: 10}, not uniform from 0 to 1",
         ),
         (
+            {"search": {"hyper.beta1 + weights.idt": {"sum": 1}}},
+            "search.hyper.beta1 + weights.idt: only weights share a sum, not 'hyper.beta1'",
+        ),
+        ({"search": {"hyper.beta1": {"uniform": [0, 1]}}}, "search.hyper.beta1: must be at most 0.999999, not 1"),
+        (
             {"search": {"weights.idt": {"uniform": [0, 1], "when": {"hyper.gam": "lsgan"}}}},
             "search.weights.idt.when: unknown setting 'hyper.gam'; nearest: hyper.gan",
         ),
@@ -95,6 +102,27 @@ def test_what_does_not_go_together_is_refused(shards, changes, line):
         search_of(shards, **changes)
     (told,) = caught.value.lines()
     assert told.startswith(f"sweep.yaml: {line}")
+
+
+def test_what_a_searcher_is_to_learn_from_must_be_there(shards, tmp_path):
+    plan = search_of(shards, searcher="optuna", warm_start="earlier", storage=str(tmp_path))
+    with pytest.raises(Refusal) as caught:
+        find_warm(plan, None)
+    (told,) = caught.value.lines()
+    assert told.startswith("sweep.yaml: warm_start: no sweep 'earlier': ")
+
+
+def test_a_plan_tells_its_whole_search(shards):
+    more = {"constraints": ["eval/ssim >= 0.5"], "finalists": {"settings": 2, "seeds": 2}, "stop": "default"}
+    told = describe(search_of(shards, scheduler={"median": {"least": 2}}, seeds=3, **more))
+    assert told["scheduler"] == {"median": {"grace": 0.15, "least": 2}}
+    assert (told["seeds"], told["finalists"], told["constraints"]) == (
+        3,
+        {"settings": 2, "seeds": 2},
+        ["eval/ssim >= 0.5"],
+    )
+    assert set(told["stop"]) == {"nonfinite", "critic_won", "collapse"}
+    assert told["trainings"] == 4 * 3 + 3 * 2
 
 
 def test_money_needs_a_price(shards):

@@ -58,6 +58,7 @@ class CGANHyper(NoiseHyper):
         None,
         "number of classes, attributes or domains; empty: as many as the data set has",
         minimum=LEAST_CLASSES,
+        fixed=True,
     )
     matching: bool = setting(True, "whether a real picture beside a wrong label is a negative too")
     embedding: int = setting(128, "length of a label's embedding, one for each network", minimum=1, maximum=4096)

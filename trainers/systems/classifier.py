@@ -30,7 +30,7 @@ class ClassifierHyper(Learning):
     """The classifier's settings."""
 
     domain: str = setting("b", "the domain whose pictures it learns to tell apart", choices=DOMAINS, fixed=True)
-    classes: int | None = setting(None, "number of classes; empty: as many as the data set has", minimum=2)
+    classes: int | None = setting(None, "number of classes; empty: as many as the data set has", minimum=2, fixed=True)
     width: int = setting(32, "channels of the first layer", minimum=1, maximum=4096)
     lr: float = changed(Learning, "lr", 1e-3)
     beta1: float = changed(Learning, "beta1", 0.9)

@@ -37,7 +37,7 @@ class SegmenterHyper(Learning):
         LABELS, "the domain of their label maps: a grey level for each class of pixels", fixed=True
     )
     classes: int | None = setting(
-        None, "number of classes; empty: as many as the label maps have", minimum=2, maximum=MOST_CLASSES
+        None, "number of classes; empty: as many as the label maps have", minimum=2, maximum=MOST_CLASSES, fixed=True
     )
     width: int = setting(32, "channels of the first layer", minimum=1, maximum=4096)
     lr: float = changed(Learning, "lr", 1e-3)
