@@ -2,7 +2,7 @@
 
     python -m benchmarks.run [NAME ...] [--out build/benchmarks.json] [--shards shards/openmoji] [--json]
 
-Takes about half an hour on two cores, and leaves out `peers`, which installs other libraries. A missed target is shown,
+Takes the better part of an hour on two cores, and leaves out `peers`, which installs other libraries. A missed target is shown,
 and the exit code stays 0: time is not tested. It is 1 where a benchmark fails to run. `memory` needs the shards that
 `make quickstart` builds, and is passed over without them.
 """
