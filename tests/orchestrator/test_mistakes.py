@@ -49,7 +49,7 @@ def test_names_data_task_sizes_and_objective_are_told_together(told, tmp_path):
         "weights.cycl: unknown weight 'cycl' for cyclegan; nearest: cyc",
         "weights.gp: the term 'gp' does not exist with hyper.penalty none; nearest: hyper.penalty gp or lp",
         "hyper.widht: unknown setting 'widht' for cyclegan; nearest: width",
-        "hyper.beta1: must be at most 1, not 2",
+        "hyper.beta1: must be at most 0.999999, not 2",
         "balance.critic_turns: must be at least 1, not 0",
         "every.report: 2000 is more than the 1000 steps of a training",
         "resources.cpus_per_worker: 8 x 1 CPUs are more than this machine's 4; lower resources.workers, or "
