@@ -60,9 +60,8 @@ class Conductor:
         self.reason: str | None = None  # why all of it failed, where it did, or which budget is spent
         self.started = time.monotonic()
         self._running: set[int] = set()
-        self._handed: dict[
-            int, int
-        ] = {}  # the number of the start that a trial was handed out as; groups start it again
+        # The number of the start that each trial was handed out as; groups start it again.
+        self._handed: dict[int, int] = {}
         self._not_before: dict[int, float] = {}  # trials that crashed wait a while
         self._forgiven: dict[int, int] = {}  # failures of a trial before its last report: they delay nothing any more
         self.book.record("opened", id=job.id, name=job.name, attempt=log.state.attempt + 1, about=dict(job.about))
@@ -194,7 +193,6 @@ class Conductor:
         if trial.state not in LIVE:
             return
         self._fail(index, error)
-        self._settle()
         in_a_row = trial.failures - self._forgiven.get(index, 0)
         self._not_before[index] = time.monotonic() + pause_s(self.job.pause, in_a_row)
 
@@ -222,7 +220,7 @@ class Conductor:
             self.book.record("preempted", trial=index, step=step)
 
     def lose_all_nodes(self) -> None:
-        """There is nothing left to run on. May be called by another thread; `check` raises it in the one that drives."""
+        """There is nothing left to run on. May be called by another thread; the book's `check` raises it in the one that drives."""
         self.book.failure = self.book.failure or NothingToRunOn(
             "every node of this Ray is dead (the process that keeps one may have been killed for want of memory); "
             "submit the same file again to go on"
@@ -257,6 +255,7 @@ class Conductor:
         added = ", ".join(f"{count} x {what}" for what, count in trial.faults.items())
         times = f"failed {trial.failures} times: {added}; budget.failures is {self.job.failures}"
         self.book.end(index, "failed", f"{error} ({times})")
+        self._settle()  # nobody needs to wait for it any longer
         return True
 
     def _look_up(self) -> None:

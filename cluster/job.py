@@ -9,8 +9,9 @@ from typing import Any
 from cluster.log.records import TrialState
 from cluster.run import Run
 
-# Settings searched so far, in the order of suggestion, and what became of their trials.
-Trials = Mapping[int, TrialState]
+Trials = Mapping[int, TrialState]  # by their numbers, in the order of suggestion
+# (a donor's values, number of the round, trial) -> the values to go on with; a pure function
+Explore = Callable[[Mapping[str, Any], int, int], Mapping[str, Any]]
 
 
 class ClusterTooSmall(ValueError):
@@ -44,14 +45,11 @@ class Median:
 
 @dataclass(frozen=True)
 class PBT:
-    """Every `every` steps the worst `quantile` of the trials go on from the best ones' checkpoints, their values perturbed.
-
-    explore: (a donor's values, number of the round, trial) -> the values to go on with; a pure function.
-    """
+    """Every `every` steps the worst `quantile` of the trials go on from the best ones' checkpoints, their values perturbed."""
 
     every: int
     quantile: float
-    explore: Callable[[Mapping[str, Any], int, int], Mapping[str, Any]]
+    explore: Explore
 
 
 Schedule = Asha | Halving | Median | PBT

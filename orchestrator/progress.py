@@ -16,7 +16,7 @@ from rich.text import Text
 from cluster.log.records import LIVE, SweepState, TrialState
 from orchestrator.plan import Plan
 from orchestrator.results import best_trial, value_of
-from orchestrator.sweeps import trainings
+from orchestrator.sweeps import remaining_steps, trainings
 from orchestrator.tables import cell
 
 NOTICES_SHOWN = 6  # lines under the table
@@ -28,12 +28,6 @@ STATE_STYLE = {
     "pending": "dim",
     "paused": "dim cyan",
 }
-
-
-def remaining_steps(state: SweepState, trials: int, steps: int) -> int:
-    """Steps still to train if none of the `trials` trainings is stopped early: an upper bound."""
-    left = sum(steps - t.step for t in state.trials.values() if t.is_live)
-    return left + steps * (trials - len(state.trials))
 
 
 def eta_seconds(state: SweepState, trials: int, steps: int, batch: int, concurrency: int) -> float | None:

@@ -21,7 +21,7 @@ from orchestrator.finding import FoundSweep
 from orchestrator.outcome import judge
 from orchestrator.savings import savings
 from orchestrator.spent import budgets
-from orchestrator.sweeps import trainings
+from orchestrator.sweeps import remaining_steps, trainings
 
 STATES = ("running", "pending", "paused", "done", "stopped", "failed")
 
@@ -126,9 +126,7 @@ def eta_seconds(state: SweepState, rates: Mapping[int, float | None]) -> float |
     if not known:
         return None
     steps = int(state.about["steps"])
-    left = sum(steps - trial.step for trial in state.trials.values() if trial.is_live)
-    left += steps * (trainings(state) - len(state.trials))
-    return left / (sum(known) / len(known) * len(rates))
+    return remaining_steps(state, trainings(state), steps) / (sum(known) / len(known) * len(rates))
 
 
 def _counts(state: SweepState) -> dict[str, int]:

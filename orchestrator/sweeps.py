@@ -48,6 +48,12 @@ def trainings(state: SweepState) -> int:
     return max(len(state.trials), planned)
 
 
+def remaining_steps(state: SweepState, trials: int, steps: int) -> int:
+    """Steps still to train if none of the `trials` trainings is stopped early: an upper bound."""
+    left = sum(steps - t.step for t in state.trials.values() if t.is_live)
+    return left + steps * (trials - len(state.trials))
+
+
 def _row(store: Store, sweep: str, state: SweepState) -> dict[str, Any]:
     interrupted = state.state == "running" and not is_driven(store, SweepPaths(sweep))
     trials = state.trials.values()

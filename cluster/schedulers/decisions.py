@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from cluster.log.records import CLONE, CONTINUE, PAUSE, STOP, TrialState
 
-__all__ = ["CLONE", "CONTINUE", "PAUSE", "STOP", "Decision", "OnItsOwn", "Reported", "Scheduler"]
+__all__ = ["CLONE", "CONTINUE", "PAUSE", "STOP", "Decision", "InRounds", "OnItsOwn", "Reported", "Scheduler"]
 Reported = tuple[int, int, float]  # trial, step, finite value of the objective
 
 
@@ -52,6 +52,28 @@ class Scheduler(Protocol):
 
     def settle(self, trials: Mapping[int, TrialState]) -> list[Decision]:
         """What becomes of those that wait, where enough is known: all of one round, or nobody."""
+
+
+class InRounds:
+    """What schedulers share whose trials all wait at the same steps, `pauses`, and are compared there."""
+
+    def __init__(self, pauses: Sequence[int], mode: str) -> None:
+        self.pauses = pauses
+        self._sign = 1.0 if mode == "min" else -1.0
+        self._values: dict[tuple[int, int], float] = {}
+
+    def replay(self, order: Iterable[Reported]) -> None:
+        """The values that were waited with."""
+        self._values |= {(trial, step): value for trial, step, value in order}
+
+    def report(self, trial: int, step: int, value: float) -> Decision:
+        """Wait where all wait, whatever the value."""
+        self._values[trial, step] = value
+        return Decision(trial, step, PAUSE if step in self.pauses else CONTINUE)
+
+    def ranked(self, waiting: Iterable[TrialState], step: int) -> list[TrialState]:
+        """Trials that wait at a step, the best first; of equal ones the earlier."""
+        return sorted(waiting, key=lambda t: (self._sign * self._values[t.index, step], t.index))
 
 
 class OnItsOwn:

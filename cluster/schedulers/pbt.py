@@ -8,18 +8,14 @@ Rounds instead of the paper's loose pace: what is decided depends on the values 
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
+from cluster.job import Explore
 from cluster.log.records import TrialState
-from cluster.schedulers.decisions import CLONE, CONTINUE, PAUSE, Decision, Reported
-
-# (values, round's number, trial) -> the perturbed values
-Explore = Callable[[Mapping[str, Any], int, int], Mapping[str, Any]]
+from cluster.schedulers.decisions import CLONE, CONTINUE, Decision, InRounds
 
 
-class Population:
+class Population(InRounds):
     """`quantile` of the population, at least one, is replaced every `every` steps. `explore` perturbs a donor's values."""
 
     name = "pbt"
@@ -27,19 +23,8 @@ class Population:
     def __init__(
         self, every: int, quantile: float, explore: Explore, seed: int, trials: int, steps: int, mode: str
     ) -> None:
-        self.pauses = tuple(range(every, steps, every))
+        super().__init__(tuple(range(every, steps, every)), mode)
         self._quantile, self._explore, self._seed, self._trials = quantile, explore, seed, trials
-        self._sign = 1.0 if mode == "min" else -1.0
-        self._values: dict[tuple[int, int], float] = {}
-
-    def replay(self, order: Iterable[Reported]) -> None:
-        """The values at the intervals."""
-        self._values |= {(trial, step): value for trial, step, value in order}
-
-    def report(self, trial: int, step: int, value: float) -> Decision:
-        """Wait at an interval, whatever the value."""
-        self._values[trial, step] = value
-        return Decision(trial, step, PAUSE if step in self.pauses else CONTINUE)
 
     def settle(self, trials: Mapping[int, TrialState]) -> list[Decision]:
         """Exploit and explore, once all that are left wait at one step."""
@@ -47,7 +32,7 @@ class Population:
         steps = {trial.waits_at for trial in still}
         if len(trials) < self._trials or len(steps) != 1 or (step := steps.pop()) is None:
             return []
-        ranked = sorted(still, key=lambda t: (self._sign * self._values.get((t.index, step), math.inf), t.index))
+        ranked = self.ranked(still, step)
         count = min(max(1, round(self._quantile * len(ranked))), len(ranked) // 2)
         best, number = ranked[:count], self.pauses.index(step)
         # The preset goes its own way, however bad: there must be something to compare with.

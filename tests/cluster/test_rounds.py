@@ -168,3 +168,20 @@ def test_only_the_trials_that_were_asked_for_go_on(sweep):
     again.ended(2, "done", None)
     assert again.is_finished()
     assert again.close() == "interrupted", "trial 1 and one that was not suggested yet are left"
+
+
+@pytest.mark.parametrize("ends", ["fell", "stumbled", "crashed"])
+def test_whoever_fails_for_good_is_waited_for_no_longer(sweep, ends):
+    conductor = sweep.attempt(schedule=Halving(2, 2, 2), trials=2, failures=0)
+    for _ in range(2):
+        conductor.next_trial()
+    assert conductor.reported(0, 2, {"eval/l1": 0.1}, True) == "stop"
+    if ends == "fell":
+        assert conductor.fell(1, "crashed", 1, "died") == "stop"
+    elif ends == "stumbled":
+        assert conductor.stumbled(1, "disk full") == "stop"
+    else:
+        conductor.crashed(1, 1, "died")
+    assert conductor.state.trials[1].state == "failed"
+    assert not conductor.is_stuck()
+    assert conductor.next_trial() == (0, {"weights.cyc": 0.0})

@@ -1,7 +1,8 @@
 """A small data set known by its manifest alone, and sweeps over it: a plan reads no pictures."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from orchestrator.errors import Refusal
 from orchestrator.plan import Plan, make_plan
 from orchestrator.sizes import Machine
 from orchestrator.yaml_file import parse_yaml
+from tests.orchestrator.logs import START, Log
 
 MakeShards = Callable[..., Path]
 SMALL_MACHINE = Machine(cpus=4, gpus=0)
@@ -102,3 +104,24 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         return ended.value.code or 0, told.out, told.err
 
     return run
+
+
+@pytest.fixture
+def log(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Log:
+    """A log in a folder, unless a test asks for S3; it is read two minutes after its start."""
+    monkeypatch.setattr("orchestrator.status.time.time", lambda: START + 120)
+    is_remote = getattr(request, "param", "folder") == "s3"
+    return Log(request.getfixturevalue("bucket") if is_remote else str(tmp_path))
+
+
+@pytest.fixture
+def driver(log: Log, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """driver(f, g, ...): this process drives the sweep; each wait of a command does the next thing, the last one lets go."""
+    with ExitStack() as held:
+
+        def drive(*happens: Callable[[], None]) -> None:
+            held.enter_context(log.driven())
+            coming = iter([*happens, held.close])
+            monkeypatch.setattr("time.sleep", lambda seconds: next(coming)())
+
+        yield drive

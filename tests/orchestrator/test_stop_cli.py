@@ -2,7 +2,6 @@
 
 import json
 import os
-from contextlib import ExitStack
 from dataclasses import asdict
 
 import pytest
@@ -13,27 +12,6 @@ from cluster.stop import StopRequest
 from tests.orchestrator.logs import PATHS, START, Log, closed, opened, started, suggested
 
 ANYWHERE = pytest.mark.parametrize("log", ["folder", "s3"], indirect=True)
-
-
-@pytest.fixture
-def log(request, tmp_path, monkeypatch):
-    """A log in a folder, unless a test asks for S3."""
-    monkeypatch.setattr("orchestrator.status.time.time", lambda: START + 120)
-    is_remote = getattr(request, "param", "folder") == "s3"
-    return Log(request.getfixturevalue("bucket") if is_remote else str(tmp_path))
-
-
-@pytest.fixture
-def driver(log, monkeypatch):
-    """driver(f, g, ...): this process drives the sweep; each wait does the next thing, the last one lets go."""
-    with ExitStack() as held:
-
-        def drive(*happens):
-            held.enter_context(log.driven())
-            coming = iter([*happens, held.close])
-            monkeypatch.setattr("orchestrator.stop_sweep.time.sleep", lambda seconds: next(coming)())
-
-        yield drive
 
 
 def stopped(log, run, *options):

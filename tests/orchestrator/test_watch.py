@@ -2,7 +2,6 @@
 
 import io
 import os
-from contextlib import ExitStack
 
 import pytest
 from rich.console import Console
@@ -12,7 +11,6 @@ from orchestrator.finding import open_sweep
 from tests.orchestrator.logs import (
     METRIC,
     PATHS,
-    START,
     Log,
     closed,
     ended,
@@ -25,27 +23,6 @@ from tests.orchestrator.logs import (
 )
 
 ANYWHERE = pytest.mark.parametrize("log", ["folder", "s3"], indirect=True)
-
-
-@pytest.fixture
-def log(request, tmp_path, monkeypatch):
-    """A log in a folder, unless a test asks for S3."""
-    monkeypatch.setattr("orchestrator.status.time.time", lambda: START + 120)
-    is_remote = getattr(request, "param", "folder") == "s3"
-    return Log(request.getfixturevalue("bucket") if is_remote else str(tmp_path))
-
-
-@pytest.fixture
-def driver(log, monkeypatch):
-    """driver(f, g, ...): this process drives the sweep; each wait of the watcher does the next thing, the last one lets go."""
-    with ExitStack() as held:
-
-        def drive(*happens):
-            held.enter_context(log.driven())
-            coming = iter([*happens, held.close])
-            monkeypatch.setattr("orchestrator.watch.time.sleep", lambda seconds: next(coming)())
-
-        yield drive
 
 
 def watched(log, run):
