@@ -58,6 +58,22 @@ def test_the_readme_s_sweep_can_be_planned(folder):
     assert (plan["name"], plan["resources"]["workers"], len(plan["trials"])) == ("emoji-unpaired", 2, 12)
 
 
+def test_the_page_on_search_shows_a_sweep_that_is_taken(folder):
+    (sweep,) = re.findall(r"```yaml\n(system:.*?)```", (ROOT / "docs" / "search.md").read_text(), re.DOTALL)
+    (folder / "search.yaml").write_text(sweep)
+    plan = planned(folder, folder / "search.yaml", "--no-measure")
+    assert (plan["trainings"], plan["searcher"]) == (24 + 9, "optuna")
+
+
+@pytest.mark.parametrize("options", [[], ["--step", "0.03"]], ids=["as assumed", "faster"])
+def test_the_model_of_scale_says_what_its_page_shows(options):
+    printed = subprocess.run(
+        [sys.executable, "-m", "benchmarks.scale", *options], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    for table in printed.strip().split("\n\n"):
+        assert table in (ROOT / "docs" / "scale.md").read_text(), "make it again: python -m benchmarks.scale"
+
+
 def test_the_sweep_file_s_page_is_the_schema_s():
     printed = subprocess.run(
         [sys.executable, "-m", "orchestrator.cli", "schema", "--markdown"], cwd=ROOT, capture_output=True, text=True
