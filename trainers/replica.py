@@ -28,9 +28,16 @@ def attributes(domain: str) -> str:
     return f"{domain}.attributes"
 
 
+def to_device(values: np.ndarray, device: torch.device) -> Tensor:
+    """The same values on the device. To a GPU they go by way of pinned memory, so that the copy runs beside what it computes;
+    torch keeps that memory, and gives none of it out again before the copy is over."""
+    here = torch.from_numpy(np.ascontiguousarray(values))
+    return here.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else here.to(device)
+
+
 def to_images(pixels: np.ndarray, device: torch.device, layout: torch.memory_format) -> Tensor:
     """uint8 `[N,H,W,C]` in [0, 255] -> float `[N,C,H,W]` in [-1, 1] on the device; bytes travel, floats do not."""
-    moved = torch.from_numpy(np.ascontiguousarray(pixels)).to(device, non_blocking=True).permute(0, 3, 1, 2)
+    moved = to_device(pixels, device).permute(0, 3, 1, 2)
     return moved.to(torch.float32, memory_format=layout).div_(127.5).sub_(1.0)
 
 
@@ -82,7 +89,7 @@ class HostedReplica:
 
     def _labels(self, batch: Mapping[str, np.ndarray], domain: str) -> Tensor:
         name = attributes(domain) if domain in self.reads.attributed else classes(domain)
-        return torch.from_numpy(batch[name]).to(self.device, non_blocking=True)
+        return to_device(batch[name], self.device)
 
     def pool(self, domain: str) -> Pool:
         """This replica's history of generated images of a domain."""

@@ -200,6 +200,7 @@ def engine(
     hyper: Mapping[str, Any] | None = None,
     weights: Mapping[str, float] | None = None,
     bad: tuple[int, int] | None = None,
+    device: str = "cpu",
     **options: Any,
 ) -> Engine:
     """An engine over a tiny system; two replicas on one worker unless told otherwise."""
@@ -208,16 +209,18 @@ def engine(
     system = build(name, weights, options.get("seed", SEED), **dict(hyper or {}))
     least = kind.min_per_replica + (kind.min_per_replica % 2 if kind.even else 0)
     settings = Options(**{"seed": SEED, "balance": kind.balance, **options})
-    made = Engine(system, read(where.replicas, bad, least), SHAPES, where, settings, torch.device("cpu"))
+    made = Engine(system, read(where.replicas, bad, least), SHAPES, where, settings, torch.device(device))
     if system.measures:
         made.measure(Pictures())
     return made
 
 
-def variant(name: str, tree: Tree | None = None, weights: Mapping[str, float] | None = None) -> Engine:
+def variant(
+    name: str, tree: Tree | None = None, weights: Mapping[str, float] | None = None, device: str = "cpu"
+) -> Engine:
     """The engine of a row of `VARIANTS`."""
     system, hyper, options = VARIANTS[name]
-    return engine(system, tree=tree, hyper=hyper, weights=weights, **options)
+    return engine(system, tree=tree, hyper=hyper, weights=weights, device=device, **options)
 
 
 def engine_of_preset(name: str, preset: str) -> Engine:
