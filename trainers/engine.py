@@ -64,7 +64,7 @@ class Engine:
         self.retreats: tuple[int, ...] = ()
         self.skips = Skips.of(system)
         self.ledger = Ledger(system, device)
-        self.flat = {p.name: self._gradient(p) for p in system.players}
+        self.gradients = {p.name: self._gradient(p) for p in system.players}
         self.scalar_sum = LocalSum(self.ledger.size, device)
         self.optimizers = {p.name: p.optimizer.build(p.parameters) for p in system.players}
         self.base_rates = _base_rates(system.players, options.balance)
@@ -140,8 +140,8 @@ class Engine:
         self.ledger = Ledger(self.system, self.device)
         self.skips = Skips.of(self.system)
         self.scalar_sum.clear()
-        for flat in self.flat.values():
-            flat.clear()
+        for gradient in self.gradients.values():
+            gradient.clear()
         for optimizer in self.optimizers.values():
             optimizer.zero_grad(set_to_none=True)
 
@@ -172,7 +172,7 @@ class Engine:
             names = [player.name for player in move.players]
             if players is None:
                 players = move.players
-                active = {name: self.flat[name] for name in names if name not in resting}
+                active = {name: self.gradients[name] for name in names if name not in resting}
             assert names == [p.name for p in players], f"replicas play different moves: {names} in {replica.index}"
             differentiate(move, active)
             if report:

@@ -54,7 +54,7 @@ def load_state(engine: Engine, state: Mapping[str, Tensor]) -> None:
         for name, average in engine.ema.items():
             average.copy_(state[f"ema.{name}"])
     for player, optimizer in engine.optimizers.items():
-        for parameter in engine.flat[player].parameters:
+        for parameter in engine.gradients[player].parameters:
             prefix = f"optimizer.{player}.{names[id(parameter)]}."
             found = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
             optimizer.state[parameter] = {
@@ -104,7 +104,7 @@ def _replicated(engine: Engine) -> dict[str, Tensor]:
     state |= {f"ema.{name}": average for name, average in engine.ema.items()}
     names = _parameter_names(engine)
     for player, optimizer in engine.optimizers.items():
-        for parameter in engine.flat[player].parameters:
+        for parameter in engine.gradients[player].parameters:
             for field, value in optimizer.state.get(parameter, {}).items():
                 state[f"optimizer.{player}.{names[id(parameter)]}.{field}"] = value
     state["counter.step"] = torch.tensor(engine.t)

@@ -87,9 +87,9 @@ def test_clipping_holds_every_parameter_of_the_critics():
     seen = watch(of)
     of.step()
     assert of.moves == {"generators": 1, "critics": 3}
-    bound = [float(p.detach().abs().max()) for p in of.flat["critics"].parameters]
+    bound = [float(p.detach().abs().max()) for p in of.gradients["critics"].parameters]
     assert max(bound) <= 0.01 + 1e-9
-    assert max(float(p.detach().abs().max()) for p in of.flat["generators"].parameters) > 0.02
+    assert max(float(p.detach().abs().max()) for p in of.gradients["generators"].parameters) > 0.02
     assert of.system.weights["rec_a"] == of.system.weights["rec_b"] == 200.0
     assert "gp_a" not in seen[0].raw
 

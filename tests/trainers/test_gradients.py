@@ -31,7 +31,7 @@ def gradient_of(of, kind=OwnGradient):
 
 def through_buffers(of):
     """The engine of one replica, with flat buffers all the same."""
-    of.flat = {p.name: FlatGradient(p, of.ledger.size, of.device) for p in of.system.players}
+    of.gradients = {p.name: FlatGradient(p, of.ledger.size, of.device) for p in of.system.players}
     return of
 
 
@@ -76,7 +76,7 @@ def test_one_replica_alone_stops_at_a_bad_gradient_and_names_its_player():
 
 def test_one_replica_alone_has_no_buffer_and_several_have_one_for_each_player():
     for replicas, kind in ((1, OwnGradient), (2, FlatGradient), (4, FlatGradient)):
-        assert {type(gradient) for gradient in engine("cyclegan", tree=Tree(replicas)).flat.values()} == {kind}
+        assert {type(gradient) for gradient in engine("cyclegan", tree=Tree(replicas)).gradients.values()} == {kind}
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-18, 1e18])

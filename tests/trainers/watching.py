@@ -60,7 +60,7 @@ def before(of: Engine) -> Any:
 
 def gradients(of: Engine, player: str) -> dict[str, Tensor]:
     """What the player's last move followed, by parameter name."""
-    mine = {id(p) for p in of.flat[player].parameters}
+    mine = {id(p) for p in of.gradients[player].parameters}
     return {name: p.grad.clone() for name, p in of.system.named_parameters() if id(p) in mine and p.grad is not None}
 
 
