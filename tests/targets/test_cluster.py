@@ -1,0 +1,280 @@
+"""A real Ray cluster of three raylets, started by `up`: a sweep goes there from another process, with a token, and comes back.
+
+Its storage is in S3, as it would be on a cluster of other machines. The tests stand in the order of a cluster's life.
+"""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.checkpoints.folder import Checkpoints
+from cluster.layout import SweepPaths
+from cluster.log.store import sweeps_in
+from cluster.submission import read_submission
+from cluster.targets.ray_jobs import RayJobsTarget
+from cluster.targets.target import Capacity, Job, JobState, Parcel, job_name
+from cluster.up.processes import processes_of
+from cluster.up.state import LocalCluster
+from data_shards.address import join
+from data_shards.build.openmoji import build_openmoji
+from data_shards.store import open_store
+from tests.beds import until
+from tests.seaweed import BUCKET, Seaweed
+from trainers.state import digest
+
+pytestmark = pytest.mark.ray
+ROOT = Path(__file__).resolve().parents[2]
+TRIALS, STEPS = 2, 300
+SPEC = """
+name: far
+system: pix2pix
+data: {{uri: "{shards}", image: 32, batch: 8, replicas: 2, augment: {{jitter: 1.0}}}}
+steps: {steps}
+hyper: {{width: 4, critic: patch16, critic_width: 4}}
+search:
+  weights.l1: {{log_uniform: [10, 200]}}
+trials: {trials}
+objective: {{metric: eval/ssim, mode: max}}
+every: {{report: 10, evaluate: 150, checkpoint: 50}}
+storage: "{storage}"
+"""
+
+
+@dataclass(frozen=True)
+class Laptop:
+    """A machine from which commands are given: its folder, its variables, and the cluster that it knows."""
+
+    folder: Path
+    env: dict[str, str]
+    storage: str
+    address: str
+    started: "list[subprocess.Popen[str]]" = field(default_factory=list)
+
+    def start(self, *words: object, **variables: str) -> "subprocess.Popen[str]":
+        """A command, running."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "orchestrator.cli", *map(str, words)],
+            cwd=self.folder,
+            env=self.env | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.started.append(process)
+        return process
+
+    def run(self, *words: object, timeout: float = 240, **variables: str) -> tuple[int, str, str]:
+        """Exit code, standard output and standard error of a command."""
+        process = self.start(*words, **variables)
+        out, err = process.communicate(timeout=timeout)
+        return process.returncode, out, err
+
+    def ok(self, *words: object) -> str:
+        """The standard output of a command that must succeed."""
+        code, out, err = self.run(*words)
+        assert code == 0, out + err
+        return out
+
+    def status(self) -> Any:
+        """`status -o json`, as another process sees it."""
+        return json.loads(self.ok("status", "far", "--storage", self.storage, "-o", "json"))
+
+    def ask(self, command: str, *words: object) -> str:
+        """A command about the sweep."""
+        return self.ok(command, "far", "--storage", self.storage, *words)
+
+
+def states(storage: str) -> list[str]:
+    """The digest of each trial's training state."""
+    store = open_store(storage)
+    (sweep,) = sweeps_in(store)
+    newest = [Checkpoints(store, SweepPaths(sweep).checkpoints(trial)).newest() for trial in range(TRIALS)]
+    return [digest(found.state) for found in newest if found is not None]
+
+
+def scores(told: str) -> dict[int, Any]:
+    """Trial -> its values and what it came to, of `results -o json`."""
+    trials = json.loads(told)["trials"]
+    return {trial["index"]: (trial["params"], trial["step"], _measured(trial)) for trial in trials}
+
+
+def _measured(trial: Any) -> Any:
+    return {name: value for name, value in trial["metrics"].items() if name.startswith(("eval/", "loss/"))}
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    """60 pairs of OpenMoji at 32 pixels."""
+    folder = tmp_path_factory.mktemp("shards") / "openmoji"
+    build_openmoji(str(folder), size=32, limit=60)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, shards) -> Laptop:
+    """The same sweep on this machine, in a folder, at its end."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    storage = str(folder / "runs")
+    env = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | {"PYTHONPATH": str(ROOT)}
+    laptop = Laptop(folder, env, storage, "")
+    (folder / "sweep.yaml").write_text(SPEC.format(shards=shards, steps=STEPS, trials=TRIALS, storage=storage))
+    laptop.ok("submit", "sweep.yaml")
+    return laptop
+
+
+@pytest.fixture(scope="module")
+def laptop(tmp_path_factory, shards, seaweed: Seaweed) -> Iterator[Laptop]:
+    """A cluster that `up` has started, and the variables that it printed to reach it by."""
+    folder = tmp_path_factory.mktemp("laptop")
+    talkative = ROOT / "tests" / "targets" / "talkative"
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "AWS_"))}
+    env |= {**seaweed.env, "HOME": str(folder), "XDG_STATE_HOME": str(folder / "state")}
+    env["PYTHONPATH"] = f"{ROOT}:{talkative}"
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    storage = join(seaweed.uri(f"{BUCKET}/cluster"), "runs")
+    (folder / "sweep.yaml").write_text(SPEC.format(shards=shards, steps=STEPS, trials=TRIALS, storage=storage))
+    bare = Laptop(folder, env, storage, f"http://127.0.0.1:{port}")
+    try:
+        told = bare.ok("up", "--nodes", 3, "--cpus", 1, "--port", port)
+        variables = dict(re.findall(r"^export (\w+)=(.*)$", told, re.MULTILINE))
+        assert [*variables] == ["RAY_AUTH_TOKEN_PATH"]
+        yield Laptop(folder, env | variables, storage, bare.address, bare.started)
+    finally:
+        for process in bare.started:
+            process.kill()
+            process.communicate()
+        bare.run("down")
+
+
+def test_a_wrong_token_is_refused(laptop):
+    told = f"error: {laptop.address} refuses the token of RAY_AUTH_TOKEN: it is wrong, or has expired; put its token into a file "
+    code, out, err = laptop.run("submit", "sweep.yaml", "--cluster", laptop.address, RAY_AUTH_TOKEN="stolen")
+    assert (code, out, err.startswith(told), len(err.splitlines())) == (1, "", True, 1)
+    code, _, err = laptop.run("submit", "sweep.yaml", "--cluster", laptop.address, RAY_AUTH_MODE="disabled")
+    assert (code, err.startswith(f"error: {laptop.address} wants a token: ")) == (1, True)
+    assert sweeps_in(open_store(laptop.storage)) == [], "nothing was written"
+
+
+def test_a_head_that_is_not_there_is_told(laptop):
+    code, _, err = laptop.run("submit", "sweep.yaml", "--cluster", "http://127.0.0.1:9")
+    assert (code, err.count("\n")) == (1, 1)
+    assert err.startswith("error: http://127.0.0.1:9 cannot be reached (connection refused): is the head up")
+
+
+@pytest.fixture(autouse=True)
+def bucket_env(seaweed, monkeypatch):
+    """The test's own process reaches the storage, too."""
+    for name, value in seaweed.env.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_a_sweep_goes_there_and_comes_back(laptop, undisturbed):
+    submit = ("submit", "sweep.yaml", "--cluster", laptop.address)
+    clients = [laptop.start(*submit, "--detach") for _ in range(2)]
+    told = [client.communicate(timeout=240)[1] for client in clients]
+    assert [client.returncode for client in clients] == [0, 0], told
+    (sweep,) = sweeps_in(open_store(laptop.storage))
+    assert [sweep] == sweeps_in(open_store(undisturbed.storage)), "it is the same sweep"
+    assert all(re.search(rf"i2i-{sweep}-....-1 (to|on) {laptop.address}", one) for one in told), told
+
+    client = laptop.start(*submit)
+    assert client.stderr is not None
+    assert any(f"attached to i2i-{sweep}-" in line for line in client.stderr), "it ended before it was attached"
+    following = laptop.start("logs", "far", "--storage", laptop.storage, "-f")
+    seen = until("a trial has made steps", lambda: _running(laptop), 240)
+    assert (seen["driver"]["host"], seen["job"]) == (socket.gethostname(), None)
+    client.send_signal(signal.SIGKILL)
+    client.communicate(timeout=60)
+
+    asked, stopped = laptop.ask("stop").splitlines()
+    assert asked.startswith(f"asked process {seen['driver']['pid']} on ")
+    assert ": interrupted, after " in stopped
+    story, _ = following.communicate(timeout=120)
+    assert following.returncode == 0
+    assert story.splitlines()[0] == "attempt 1 begins"
+    assert story.splitlines()[-1] == "attempt 1 has ended: interrupted"
+    until("the job is over", lambda: laptop.status()["job"]["state"] == "done", 60)
+
+    laptop.ask("resume", "--detach")
+    assert "attempt 2 has ended: done" in laptop.ask("watch") or laptop.status()["state"] == "done"
+    assert scores(laptop.ask("results", "-o", "json")) == scores(
+        undisturbed.ok("results", "far", "--storage", undisturbed.storage, "-o", "json")
+    )
+    assert states(laptop.storage) == states(undisturbed.storage) != []
+
+
+def _running(laptop: Laptop) -> Any:
+    seen = laptop.status()
+    return seen if any(trial["step"] >= 10 for trial in seen["running"]) else None
+
+
+def test_what_its_workers_printed_is_in_the_storage(laptop):
+    first, *lines = laptop.ask("logs", "--trial", 1).splitlines()
+    assert first == "== start 1, worker 0 =="
+    assert "== start 2, worker 0 ==" in lines
+    said = [int(line.rpartition(" ")[2]) for line in lines if line.startswith("a worker says ")]
+    assert len(said) > 5
+    assert any(line.startswith("a worker warns ") for line in lines)
+    assert not any(line.startswith(":actor_name:") for line in lines)
+    code, _, err = laptop.run("logs", "far", "--storage", laptop.storage, "--trial", 9)
+    assert (code, err) == (2, "error: --trial: sweep far has no trial 9; it has trials 0 to 1\n")
+    code, _, err = laptop.run("logs", "far", "--storage", laptop.storage, "--trial", 1, "--rank", 3)
+    assert (code, err) == (2, "error: --rank: no worker 3 of trial 1 has printed anything; has: 0\n")
+
+
+def test_its_driver_s_output_is_the_job_s(laptop):
+    lines = laptop.ask("logs", "--driver").splitlines()
+    assert any(line.startswith("best: ") for line in lines)
+    (row,) = json.loads(laptop.ok("list", "--storage", laptop.storage, "-o", "json"))
+    assert row["state"] == "done"
+
+
+def test_a_job_s_name_is_taken_once(laptop, monkeypatch):
+    """Whoever comes second finds the first one's job, whatever it was asked for."""
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", laptop.env["RAY_AUTH_TOKEN_PATH"])
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    target = RayJobsTarget(laptop.address)
+    assert target.capacity() == Capacity(3.0, 0.0)
+    store = open_store(laptop.storage)
+    (sweep,) = sweeps_in(store)
+    made = read_submission(store, SweepPaths(sweep))
+    assert made is not None
+    last = target.find(made.key)
+    assert last == Job(job_name(made.key, 2), 2, JobState.done)
+    assert target.submit(Parcel(made.key, "far", "{}"), 2) == last
+    assert list(target.logs(last, follow=True))[-1].startswith("results: ")
+    target.stop(last)
+    assert target.find(made.key) == last
+
+
+def test_again_it_has_nothing_to_run(laptop):
+    code, out, err = laptop.run("submit", "sweep.yaml", "--cluster", laptop.address)
+    assert (code, "nothing to run" in err, "far: eval/ssim" in out) == (0, True, True)
+
+
+def test_down_ends_all_of_it_after_a_crash_of_some(laptop):
+    values = json.loads((laptop.folder / "state" / "i2i-cluster" / "cluster.json").read_text())
+    up = LocalCluster(**{name: values[name] for name in LocalCluster.__dataclass_fields__})
+    living = processes_of(up.mark, up.folder)
+    assert len(living) > 10
+    for pid in living:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if words[0].endswith(b"/raylet") or b"cluster.up.keeper" in words:
+            os.kill(pid, signal.SIGKILL)
+    assert laptop.ok("down") == f"ended: 3 nodes with 1 CPU each at {laptop.address}\n"
+    assert processes_of(up.mark, up.folder) == []
+    assert not os.path.exists(up.folder)
+    code, _, err = laptop.run("submit", "sweep.yaml", "--cluster", laptop.address, "--detach")
+    assert (code, "token for" in err or "cannot be reached" in err) == (1, True)
