@@ -2,7 +2,8 @@
 
     python -m benchmarks.many [--trials 500] [--json]
 
-The driver is a process of its own. Its memory is the growth of nothing but trials: what it takes with 20 of them stands beside it.
+The driver is a process of its own. Beside its memory stand what it is with 20 trials, so that the growth is that of trials alone,
+and how much of it no other process shares: code that is mapped from files is one copy for all, the trials' processes included.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
+
 from benchmarks.measure import Finding, conditions, parser, show
 from benchmarks.sweep import PAIRS, SWEEP, Sweep, Trials, make_job
 from cluster.layout import SweepPaths
@@ -24,11 +27,12 @@ FEW = 20
 
 
 def drive(folder: Path, count: int) -> dict[str, float]:
-    """Run the sweep in this process; its peak memory in MB, and seconds from the first trial to the last."""
+    """Run the sweep in this process; its peak memory in MB, its own at the end, and seconds from the first trial to the last."""
     sweep = Sweep(folder / SWEEP)
     sweep.launch(make_job(Trials(folder, steps=1), count, cores=2))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
-    return {"peak_mb": peak, "seconds": sweep.seconds(), "launched": sweep.launched}
+    own = psutil.Process().memory_full_info().uss / 1e6
+    return {"peak_mb": peak, "own_mb": own, "seconds": sweep.seconds(), "launched": sweep.launched}
 
 
 def _driven(folder: Path, count: int) -> dict[str, float]:
@@ -56,8 +60,11 @@ def measure(count: int) -> list[Finding]:
         subprocess.run(status, capture_output=True, check=True)
         answered = time.perf_counter() - began
     note = f"{count} trials, {many['launched']:.0f} s in all; with {FEW} trials {few['peak_mb']:.0f} MB"
+    grown = 1000 * (many["peak_mb"] - few["peak_mb"]) / (count - FEW)
     return [
         _finding("driver's peak memory", many["peak_mb"], MEMORY_MB, "MB", note),
+        _finding("its own, at the end", many["own_mb"], None, "MB", "what no other process shares"),
+        _finding("its growth a trial", grown, None, "kB", f"from {FEW} to {count} trials"),
         _finding("a trial of one step", many["seconds"] / count, None, "s", "two at a time"),
         _finding("log", size / 1e6, None, "MB", ""),
         _finding("status", answered, STATUS_S, "s", "the whole command"),

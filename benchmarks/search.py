@@ -1,10 +1,10 @@
-"""Whether searching pays: ASHA + Optuna against random search and against the paper's preset, at equal steps of training.
+"""Whether searching pays: Optuna with ASHA, and with halving, against random search and the paper's preset, at equal steps.
 
-    python -m benchmarks.search [--system pix2pix] [--seeds 3] [--storage build/search] [--plot docs/search.svg] [--json]
+    python -m benchmarks.search [--system pix2pix] [--seeds 3] [--storage build/search] [--plot docs/search-course.png] [--json]
 
 OpenMoji at 32 pixels, narrow networks, trainings of 300 steps, judged by SSIM against the true picture, which CycleGAN never
-sees. Random search trains 12 settings to their end; the search may begin 24, as ASHA ends most of them early. Both start at the
-same preset, which counts for neither. Then the best setting of each sweep and the preset are trained with three fresh seeds.
+sees. Random search trains 12 settings to their end; the others may begin 24, as they end most of them early. All start at the
+same preset, which counts for none. Then the best setting of each sweep and the preset are trained with three fresh seeds.
 
 The sweeps are files that anybody could submit, kept in --storage: a run that was interrupted is started again with the same
 command and goes on. Steps are exact on any machine, so nothing here needs a quiet one; two trials at a time do decide in which
@@ -19,7 +19,7 @@ import math
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,11 +34,12 @@ from cluster.log.store import read_log
 from data_shards.store import FolderStore
 
 STEPS, METRIC = 300, "eval/ssim"
-RANDOM, SEARCH = "random", "search"
+RANDOM, ASHA, HALVING = "random", "asha", "halving"
 SHARDS, RUNS = "shards", "runs"  # folders of --storage
 ARMS: Mapping[str, Mapping[str, Any]] = {
     RANDOM: {"searcher": "random", "trials": 1 + 12},
-    SEARCH: {"searcher": "optuna", "trials": 1 + 24, "scheduler": {"asha": {"grace": 1 / 6, "reduction": 3}}},
+    ASHA: {"searcher": "optuna", "trials": 1 + 24, "scheduler": {"asha": {"grace": 1 / 6, "reduction": 3}}},
+    HALVING: {"searcher": "optuna", "trials": 1 + 24, "scheduler": {"halving": {"grace": 1 / 6, "reduction": 3}}},
 }
 RATES = {"hyper.lr": {"log_uniform": [2e-5, 5e-3]}, "balance.lr_ratio": {"log_uniform": [0.1, 10]}}
 SYSTEMS: Mapping[str, Mapping[str, Any]] = {
@@ -134,29 +135,24 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     return mean - margin, mean + margin
 
 
-def judge(system: str, courses: Mapping[str, Sequence[Course]]) -> list[Finding]:
+def judge(system: str, courses: Mapping[str, Sequence[Course]]) -> Iterator[Finding]:
     """What the sweeps of one system say."""
-    random, search = courses[RANDOM], courses[SEARCH]
-    seeds = len(random)
+    random = courses[RANDOM]
     median_course = _median_course(random)
     goal = median_course.best[-1][1]
     needed = median_course.steps_to(goal)
-    taken = [course.steps_to(goal) / needed for course in search]
-    equal = [found.at(other.steps) - other.best[-1][1] for found, other in zip(search, random, strict=True)]
-    note = f"random's best: {METRIC} {goal:.3f} after {needed:,.0f} of {random[0].steps:,} steps; by seed " + ", ".join(
-        f"{ratio:.2f}" for ratio in taken
-    )
-    spent = ", ".join(f"{course.steps:,}" for course in search)
-    steps = Finding(
-        f"{system}: steps of the search to random's best median / random's",
-        statistics.median(taken), min(taken), max(taken), seeds, TARGET, at_least=False, note=note,
-    )  # fmt: skip
-    return [
-        steps,
-        _mean(f"{system}: best of the search - best of random at equal steps", equal, 0.0, f"steps taken: {spent}"),
-        _mean(f"{system}: named by the search - preset, fresh seeds", [c.gain for c in search], 0.0, ""),
-        _mean(f"{system}: named by random - preset, fresh seeds", [c.gain for c in random], None, ""),
-    ]
+    for arm in (ASHA, HALVING):
+        search = courses[arm]
+        taken = [course.steps_to(goal) / needed for course in search]
+        by_seed = ", ".join(f"{ratio:.2f}" for ratio in taken)
+        told = f"random's best: {METRIC} {goal:.3f} after {needed:,.0f} of {random[0].steps:,} steps; by seed {by_seed}"
+        name, middle = f"{system}, {arm}: steps to random's best median / random's", statistics.median(taken)
+        yield Finding(name, middle, min(taken), max(taken), len(taken), TARGET, at_least=False, note=told)
+        equal = [found.at(other.steps) - other.best[-1][1] for found, other in zip(search, random, strict=True)]
+        spent = ", ".join(f"{course.steps:,}" for course in search)
+        yield _mean(f"{system}, {arm}: best - random's best at equal steps", equal, 0.0, f"steps in all: {spent}")
+        yield _mean(f"{system}, {arm}: named - preset, fresh seeds", [course.gain for course in search], 0.0)
+    yield _mean(f"{system}, random: named - preset, fresh seeds", [course.gain for course in random])
 
 
 def _median_course(courses: Sequence[Course]) -> Course:
@@ -169,7 +165,7 @@ def _median_course(courses: Sequence[Course]) -> Course:
     return Course(best, max(course.steps for course in courses), math.nan)
 
 
-def _mean(name: str, values: Sequence[float], target: float | None, note: str) -> Finding:
+def _mean(name: str, values: Sequence[float], target: float | None = None, note: str = "") -> Finding:
     low, high = interval(values)
     return Finding(
         name, statistics.fmean(values), low, high, len(values), target, at_least=True, unit=METRIC, note=note
@@ -182,7 +178,7 @@ def plot(found: Mapping[str, Mapping[str, Sequence[Course]]], file: Path) -> Non
 
     figure, panels = pyplot.subplots(1, len(found), figsize=(5 * len(found), 3.4), squeeze=False, layout="constrained")
     for panel, (system, courses) in zip(panels[0], found.items(), strict=True):
-        for arm, colour in ((RANDOM, "tab:gray"), (SEARCH, "tab:orange")):
+        for arm, colour in {RANDOM: "tab:gray", ASHA: "tab:orange", HALVING: "tab:blue"}.items():
             for number, course in enumerate(courses[arm]):
                 steps, scores = zip(*course.best, (course.steps, course.best[-1][1]), strict=True)
                 panel.step(steps, scores, where="post", color=colour, label=None if number else arm)

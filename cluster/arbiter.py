@@ -32,14 +32,18 @@ class Arbiter:
             self._scheduler.replay(book.state.order)
 
     def go_on(self) -> None:
-        """Carry out what the last driver had decided and not done."""
+        """Carry out what the last driver had decided and not done: it may have died between any two records."""
         trials = self._book.state.trials
         for (index, step), action in list(self._book.state.decisions.items()):
-            if action == STOP and trials[index].is_live:  # it died between the two records
-                self._stop(trials[index], f"decided at step {step}")
+            if action == STOP:
+                if trials[index].is_live:
+                    self._stop(trials[index], f"decided at step {step}")
+                self._stop_siblings(trials[index])
         for trial in list(trials.values()):
             if trial.given is not None:
                 self._give(trial)
+            elif trial.is_live and not trial.starts:
+                self.is_out(trial)
 
     def judge(self, trial: TrialState, step: int, metrics: Mapping[str, float]) -> str:
         """What becomes of a trial after an evaluation: continue, stop or pause. What was decided before stands: after a crash
@@ -54,17 +58,19 @@ class Arbiter:
                 return CONTINUE
             value = math.inf if self._job.mode == "min" else -math.inf  # others wait for it: it is the worst
         decision = self._scheduler.report(trial.index, step, value)
-        self._book.record("decided", trial=trial.index, step=step, **jsonable({"value": value}), action=decision.action)
-        if decision.action == STOP:
+        # A scheduler spares trial 0; so that a search has something to beat, no seed of the preset is stopped.
+        action = CONTINUE if decision.action == STOP and trial.setting == 0 else decision.action
+        self._book.record("decided", trial=trial.index, step=step, **jsonable({"value": value}), action=action)
+        if action == STOP:
             self._stop(trial, decision.why)
             self._stop_siblings(trial)
-        return decision.action
+        return action
 
     def is_out(self, trial: TrialState) -> bool:
-        """Whether a new trial's setting was stopped with another seed already; then it ends with it."""
+        """Whether a new trial's setting was stopped with another seed already; then it ends with it, by whoever stopped that."""
         for other in self._book.state.trials.values():
             if other.setting == trial.setting and other.state == "stopped" and other.finalist == trial.finalist:
-                self._stop(trial, f"its setting was stopped as trial {other.index}")
+                self._stop(trial, f"its setting was stopped as trial {other.index}", other.by)
                 return True
         return False
 
@@ -88,8 +94,8 @@ class Arbiter:
     def _name(self) -> str:
         return self._scheduler.name if self._scheduler else "scheduler"
 
-    def _stop(self, trial: TrialState, why: str) -> None:
-        self._book.end(trial.index, "stopped", None, self._name, why)
+    def _stop(self, trial: TrialState, why: str, by: str | None = None) -> None:
+        self._book.end(trial.index, "stopped", None, by or self._name, why)
 
     def _stop_siblings(self, trial: TrialState) -> None:
         """The setting is out: its other seeds need not run to their end."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from cluster.log.lock import SweepBusy
 from cluster.log.records import SweepState
-from cluster.log.store import SweepLog
+from cluster.log.store import LONGEST_S, SweepLog
 from data_shards.errors import DataError
 
 
@@ -35,6 +35,11 @@ class Book:
         more = {"by": by, "why": why} if by else {}
         self.record("ended", trial=index, state=state, error=error, **more)
 
+    def commit(self, longest: float = 0.0) -> None:
+        """Make sure of what was recorded, before anybody acts on it; what waits for less than `longest` seconds may wait."""
+        with self.remembering():
+            self._log.commit(longest)
+
     @contextmanager
     def remembering(self) -> Iterator[None]:
         """Keep what the storage fails with: Tune hands on its text alone."""
@@ -45,6 +50,8 @@ class Book:
             raise
 
     def check(self) -> None:
-        """Raise what makes it impossible to go on, if somebody has found it out."""
+        """Raise what makes it impossible to go on, if somebody has found it out. To be called all the time: nothing that was
+        recorded waits much longer than LONGEST_S to be made sure of."""
         if self.failure is not None:
             raise self.failure
+        self.commit(LONGEST_S)

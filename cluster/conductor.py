@@ -87,7 +87,7 @@ class Conductor:
 
     def next_trial(self) -> tuple[int, dict[str, Any]] | None:
         """The next trial to run: an interrupted or failed one first, then a new one. None: nothing to start now."""
-        self._look_up()
+        self.look_up()
         if self.stopping:
             return None
         for trial in self.state.trials.values():
@@ -136,13 +136,15 @@ class Conductor:
             return STOP  # a worker ran ahead of the decision: the decision stands
         self._forgiven[index] = trial.failures
         self.book.record("reported", trial=index, step=step, metrics=jsonable(metrics), evaluated=evaluated)
-        self._look_up()
+        self.look_up()
         given_up = None if trial.finalist else self.job.stops(trial)
         if given_up is not None and step < self.job.steps:
             self.book.end(index, "stopped", None, *given_up)
             self._settle()
             return STOP
         action = self._arbiter.judge(trial, step, metrics) if evaluated else CONTINUE
+        if evaluated:
+            self.book.commit()  # it goes on, and says this evaluation never again
         if action == PAUSE:
             self._running.discard(index)
             self._settle()
@@ -206,18 +208,18 @@ class Conductor:
             self._fail(index, error or "its workers died")
         else:
             self.book.record(outcome, trial=index, step=step)
-        self._look_up()
+        self.look_up()
         if trial.state not in LIVE or self.stopping:
             self._running.discard(index)
             return STOP
         self.book.record("started", trial=index, attempt=self.state.attempt)
         return CONTINUE
 
-    def left(self, index: int, step: int) -> None:
-        """A trial saved and left a machine that was announced to go: it goes on elsewhere, and it counts as nothing."""
+    def left(self, index: int, step: int, why: str | None = None) -> None:
+        """A trial goes on elsewhere, and it counts as nothing: it saved and left a machine that is to go, or else `why`."""
         self._running.discard(index)
         if self.state.trials[index].state in LIVE:
-            self.book.record("preempted", trial=index, step=step)
+            self.book.record("preempted", trial=index, step=step, **({"why": why} if why else {}))
 
     def lose_all_nodes(self) -> None:
         """There is nothing left to run on. May be called by another thread; the book's `check` raises it in the one that drives."""
@@ -258,7 +260,7 @@ class Conductor:
         self._settle()  # nobody needs to wait for it any longer
         return True
 
-    def _look_up(self) -> None:
+    def look_up(self) -> None:
         """See whether the sweep should end: somebody asked, or its time is over."""
         if self.stopping:
             return

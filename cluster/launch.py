@@ -12,7 +12,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -23,6 +23,7 @@ os.environ.update(
     {
         "TUNE_FUNCTION_THREAD_TIMEOUT_S": "60",  # a trial's goodbye may take this long before its actor is given up
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # of its own state, which grows with every trial and is never read
         "TUNE_DISABLE_SIGINT_HANDLER": "1",  # we save and end the trials ourselves
         "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1000000",
         "RAY_AIR_NEW_OUTPUT": "0",
@@ -36,6 +37,8 @@ from ray.exceptions import RayError
 
 from cluster.checkpoints.cloning import clone
 from cluster.conductor import Conductor
+from cluster.deaths import told_to_tune
+from cluster.growing import grown, grows, room_for
 from cluster.job import ClusterTooSmall, Job
 from cluster.layout import SweepPaths
 from cluster.log.driver import driving
@@ -54,6 +57,7 @@ from data_shards.store import FolderStore, Store, open_store
 WATCHER = {"node:__internal_head__": 0.001}
 NODES_LOOK_S = 5.0
 OBJECT_STORE_BYTES = 100_000_000  # nothing large travels through Ray
+_signals: list[int] = []  # that asked this process to stop softly
 
 
 def launch(job: Job, observe: Callable[[SweepState], None]) -> str:
@@ -69,10 +73,10 @@ def launch(job: Job, observe: Callable[[SweepState], None]) -> str:
         with closing(open_log(store, paths, driver)) as log:
             # Twice: a signal may come while Ray starts, and Ray sets a handler of its own.
             with _stopping_softly(stop), _ray(_instructions(job.cpu_capability)), _stopping_softly(stop):
-                concurrent = concurrency(job, ray.cluster_resources())
+                concurrent = concurrency(job, grown(ray.cluster_resources()))
                 conductor = Conductor(job, log, observe, stop, partial(clone, store, paths))
                 if not conductor.is_finished():
-                    with _scratch(store, paths) as scratch, _watching_nodes(conductor):
+                    with _scratch(store, paths) as scratch, _watching_nodes(conductor), _room(job, concurrent):
                         _tune(job, conductor, concurrent, scratch)
                 state = conductor.close()
             stop.withdraw()
@@ -117,7 +121,8 @@ def _tune(job: Job, conductor: Conductor, concurrent: int, scratch: Path) -> Non
         ),
     )
     try:
-        tuner.fit()
+        with told_to_tune():
+            tuner.fit()
     except tune.TuneError:
         if conductor.book.failure is None:
             raise
@@ -166,6 +171,13 @@ def _ray(environment: dict[str, str]) -> Iterator[None]:
         ray.shutdown()
 
 
+def _room(job: Job, concurrent: int) -> AbstractContextManager[None]:
+    """Where a cluster grows as it is asked to: room for all groups of workers, which are started once there is some."""
+    if not grows() or not job.in_groups:
+        return nullcontext()
+    return room_for(concurrent * job.workers, {"CPU": job.cpus_per_worker, "GPU": job.gpus_per_worker})
+
+
 @contextmanager
 def _watching_nodes(conductor: Conductor) -> Iterator[None]:
     """Where every node is dead, say so to the conductor: Tune would wait for one for ever."""
@@ -209,6 +221,7 @@ def _stopping_softly(stop: StopRequest) -> Iterator[None]:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
+        _signals.append(number)
         # In a thread: this handler may interrupt its own one while that holds a lock of the store's client.
         threading.Thread(target=_ask, args=(stop,), daemon=True).start()
 
@@ -218,6 +231,11 @@ def _stopping_softly(stop: StopRequest) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def was_signalled() -> bool:
+    """Whether a signal, and not only somebody's request in the storage, asked this process to stop."""
+    return bool(_signals)
 
 
 def _ask(stop: StopRequest) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 LOG = "log.jsonl"
-DRIVERS = "drivers"  # beside the sweeps of a remote storage, so that one short listing finds them all
+DRIVERS = "drivers"  # beside the sweeps, so that one short listing finds them all in a remote storage
+JOB = "job.json"
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class SweepPaths:
         return f"{DRIVERS}/{self.id}"
 
     @property
+    def submission(self) -> str:
+        """What was handed to a target last: it is there before the log is."""
+        return f"{DRIVERS}/{self.id}/{JOB}"
+
+    @property
     def stop_request(self) -> str:
         """Exists while the running trials are asked to save and end."""
         return f"{self.id}/stop-request"
@@ -61,6 +67,10 @@ class SweepPaths:
     def stalls(self, trial: int) -> str:
         """The folder of what watchdogs wrote about a trial's stalled steps."""
         return f"{self.id}/trials/{trial:04d}/stalls"
+
+    def output(self, trial: int) -> str:
+        """The folder of what a trial's worker processes printed."""
+        return f"{self.id}/trials/{trial:04d}/logs"
 
     def grid(self, trial: int, step: int) -> str:
         """The picture of an evaluation."""

@@ -28,7 +28,8 @@ class Report:
     outcome: set on the last one. done; interrupted (somebody asked); failed (by its own numbers); halted (by data or a store
     that do not serve: the sweep ends, and may go on once they do); preempted (its machine was announced to go); resize (it
     goes on with another number of workers); crashed (its worker group died, of `error`).
-    notices: worth telling. failures: counted against `budget.failures` although the training goes on.
+    notices: worth telling. failures: counted against `budget.failures` although the training goes on. waits: what for, where
+    nothing was found yet to run it on; the next report says that something was.
     """
 
     step: int
@@ -38,6 +39,7 @@ class Report:
     error: str | None = None
     notices: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
+    waits: str = ""
 
 
 WAITING = "waiting for the verdict on a report"  # what a worker does for as long as the driver needs

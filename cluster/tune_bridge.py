@@ -14,15 +14,16 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from cluster.conductor import Conductor
+from cluster.deaths import in_short
 from cluster.layout import SweepPaths
 from cluster.log.records import CONTINUE, STOP
 from cluster.report import AGAIN, Report
+from cluster.waiting import Waiting
 from cluster.workers.watchdog import stalls
 from data_shards.errors import DataError
 from data_shards.store import open_store
 
 INDEX, RUN, ATTEMPT = "index", "run", "attempt"  # attempt: the number of the trial's start
-LONGEST = 300  # characters of somebody's error text
 REPORT = "report"  # a result's one key of ours; an object, since Tune takes dicts apart
 
 
@@ -65,7 +66,8 @@ class ConductedScheduler(FIFOScheduler):
 
     def __init__(self, conductor: Conductor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._conductor = conductor
+        self._conductor, self._waiting = conductor, Waiting(conductor)
+        self._ended: list[Trial] = []
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """A report: logged, decided on. Results that Tune makes up itself decide nothing."""
@@ -78,6 +80,10 @@ class ConductedScheduler(FIFOScheduler):
     def _told(self, index: int, report: Report) -> str:
         """Everything that a report says, in the order in which it happened."""
         conductor = self._conductor
+        if report.waits:
+            self._waiting.tell(index, report.waits)
+        else:
+            self._waiting.end(index)
         for notice in report.notices:
             conductor.noticed(index, report.step, notice)
         verdicts = [conductor.stumbled(index, failure) for failure in report.failures]
@@ -94,16 +100,43 @@ class ConductedScheduler(FIFOScheduler):
         return CONTINUE
 
     def choose_trial_to_run(self, tune_controller: Any, **options: Any) -> Trial | None:
-        """Asked all the time, also while nothing can be placed."""
+        """Asked all the time, also while nothing can be placed: whoever waits for a place looks for no request to end."""
         self._conductor.book.check()
-        chosen: Trial | None = super().choose_trial_to_run(tune_controller, **options)
-        return chosen
+        self._forget()
+        self._conductor.look_up()
+        unplaced = {trial.config[INDEX]: trial for trial in tune_controller.get_trials() if _is_unplaced(trial)}
+        if not self._conductor.stopping:
+            self._waiting.look({i: trial.placement_group_factory.required_resources for i, trial in unplaced.items()})
+            chosen: Trial | None = super().choose_trial_to_run(tune_controller, **options)
+            return chosen
+        for index, trial in unplaced.items():
+            self._conductor.ended(index, "interrupted", None)
+            tune_controller.stop_trial(trial)
+        return None
+
+    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
+        """A trial came to its end, or was stopped; the conductor knows already."""
+        self._ended.append(trial)
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        """A trial raised, or its process died."""
+        """A trial raised, or its process died. One that had not begun in the process of another is not to blame."""
+        self._ended.append(trial)
         index, start = trial.config[INDEX], trial.config[ATTEMPT]
-        last = self._conductor.state.trials[index].starts  # its groups have started it again since
+        state = self._conductor.state.trials[index]
+        if trial.status == Trial.PENDING:  # Tune makes it running before it says that a new process died
+            self._conductor.left(index, state.step, f"it starts in another process: {_cause(trial)}")
+            return
+        last = state.starts  # its groups have started it again since
         self._conductor.crashed(index, start, self._stall(index, last) or _cause(trial))
+
+    def _forget(self) -> None:
+        """Empty what Tune keeps for ever of trials that ended: for a restore and a table of its own, which nobody asks for."""
+        for trial in self._ended:
+            trial.config.pop(RUN, None)
+            trial.evaluated_params.clear()
+            kept = trial.run_metadata
+            kept.last_result, kept.metric_analysis, kept.metric_n_steps = {"done": True}, {}, {}
+        self._ended.clear()
 
     def _stall(self, index: int, start: int) -> str:
         """What a watchdog said before it ended the process, "" where none did."""
@@ -114,9 +147,12 @@ class ConductedScheduler(FIFOScheduler):
             return ""
 
 
+def _is_unplaced(trial: Trial) -> bool:
+    """Whether no process was found for it yet."""
+    return trial.status == Trial.PENDING and trial.temporary_state.ray_actor is None
+
+
 def _cause(trial: Trial) -> str:
-    """The last line of what Tune wrote down about an error: the exception itself."""
+    """What Tune wrote down about an error, in one line."""
     file = trial.error_file
-    text = Path(file).read_text(errors="replace") if file and Path(file).exists() else ""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:LONGEST] if lines else "its process died"
+    return in_short(Path(file).read_text(errors="replace") if file and Path(file).exists() else "")

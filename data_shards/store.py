@@ -187,6 +187,8 @@ def local_folder(uri: str | Path) -> Path:
         return _plain_folder(str(uri))
     if not uri:
         raise DataError("an empty address; give the path of a folder")
+    if uri.lower().startswith("file:") and "://" not in uri:
+        raise DataError(f"{uri} is no address; a local path is written file:///path/of/folder, or without file:")
     if "://" not in uri:
         return _plain_folder(uri)
     try:

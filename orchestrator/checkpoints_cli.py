@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.options import Output, OutputOption, StorageOption, SweepName
+from orchestrator.saying import say
 from orchestrator.storage import DEFAULT_STORAGE
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def digest(sweep: SweepName, trial: TrialOption = 0, storage: StorageOption = DE
     """Print one SHA-256 of a trial's whole training state: equal states, equal line."""
     from trainers.state import digest as digest_of
 
-    print(digest_of(_newest(sweep, trial, storage).state))
+    say(digest_of(_newest(sweep, trial, storage).state))
 
 
 @app.command("list")
@@ -81,9 +82,9 @@ def verify(sweep: SweepName, trial: TrialOption = 0, storage: StorageOption = DE
     damaged = 0
     for place in listing.valid:
         try:
-            print(f"{named(place)}: good, {checkpoints.read(place, listing).digest}")
+            say(f"{named(place)}: good, {checkpoints.read(place, listing).digest}")
         except DamagedCheckpoint as error:
-            print(f"{named(place)}: damaged: {error}")
+            say(f"{named(place)}: damaged: {error}")
             damaged += 1
     raise typer.Exit(1 if damaged else 0)
 
@@ -119,9 +120,9 @@ def prune(
             checkpoints = _of(found, index)
             for doomed in pruned(checkpoints, keep_of(checkpoints, last, best), dry_run):
                 name = doomed.path.rpartition("checkpoints/")[2]
-                print(f"trial {index}: {name}, {size_text(doomed.bytes)}: {doomed.why}")
+                say(f"trial {index}: {name}, {size_text(doomed.bytes)}: {doomed.why}")
                 total += doomed.bytes
-    print(f"{size_text(total)} {'would be freed' if dry_run else 'freed'}")
+    say(f"{size_text(total)} {'would be freed' if dry_run else 'freed'}")
 
 
 def _trial(found: FoundSweep, wanted: str) -> int:

@@ -16,11 +16,14 @@ from data_shards.errors import Unreachable
 from orchestrator.data import DataFacts, check_cache, check_counts, check_limits, open_manifest, read_data
 from orchestrator.draft import Draft, touch
 from orchestrator.errors import Refusal, asked, in_order, nearest, refuse, show
-from orchestrator.fitting import Case, cases_of, misfit, misfits
+from orchestrator.fitting import Case, cases_of, misfits
 from orchestrator.identity import ID_DIGITS, identity_of, sweep_id
+from orchestrator.idle import check_learning
 from orchestrator.known import Known, common, known_settings
 from orchestrator.objective import Objective, find_objectives
+from orchestrator.places import check_places
 from orchestrator.plain_data import check_mode, read_plain
+from orchestrator.reach import check_trials
 from orchestrator.search_check import check_search
 from orchestrator.settings import Settings, canonical_axes, check_classes, held
 from orchestrator.sizes import Auto, Machine, Sizes, find_sizes
@@ -29,7 +32,7 @@ from orchestrator.space_check import check_space, settle
 from orchestrator.storage import check_storage
 from orchestrator.sweep import Sweep
 from orchestrator.task import TaskNetwork, check_needs, check_task, find_task, judged
-from orchestrator.trials import Trials, find_trials, hyper_params
+from orchestrator.trials import Trials, find_trials
 from trainers.scores import JUDGED
 from trainers.settings import SCORES, Reads
 from trainers.system import System
@@ -68,6 +71,7 @@ def check(draft: Draft, file: str, machine: Machine, kept: Mapping[str, Auto]) -
     sizes, wrong = find_sizes(sweep, system, machine, kept)
     mistakes.tell(known.found if known else ())
     mistakes.tell([*wrong, *(check_mode(sweep.data) if mistakes.knows("data.mode") else ())])
+    mistakes.tell(check_places(sweep) if mistakes.knows("cluster", "storage", "data.uri") else ())
     if mistakes.knows("storage"):
         mistakes.ask(check_storage, sweep.storage, ANY_SWEEP)
     data = _data(mistakes, sweep, system, known)
@@ -176,6 +180,7 @@ def _fitted(
             image = sweep.data.image if mistakes.knows("data.image") else task.shape[1]
             mistakes.tell(common(lambda one: asked(partial(check_task, task, data, one.hyper, image)), meant))
     _check_networks(mistakes, sweep, system, meant, data)
+    mistakes.tell(common(lambda settings: check_learning(system, settings, written), meant))
     if sweep.task is None and mistakes.knows("task"):
         mistakes.tell(common(lambda one: asked(partial(check_needs, system, system.Hyper(**one.hyper), None)), meant))
     objectives = _objectives(mistakes, draft, system, written, meant, data, task)
@@ -188,7 +193,7 @@ def _fitted(
     if mistakes.any or data is None or objectives is None or trials is None:
         return None
     trials = replace(trials, notes=(*idle, *trials.notes))
-    mistakes.tell(_searched_misfits(system, sweep, meant[0], axes, trials, data, task))
+    mistakes.tell(check_trials(system, sweep, meant[0], axes, objectives, data, task))
     identity = identity_of(sweep, data.sha256, task.sha256 if task else "")
     return Checked(sweep, system, data, task, sizes, meant[0], axes, objectives, trials, identity)
 
@@ -263,22 +268,3 @@ def _hoped(reads: Reads) -> DataFacts:
     """Data that nobody could read, as if every score could be computed on them."""
     domains = frozenset(reads.domains)
     return DataFacts("", "", "", stored={}, train={}, validation={}, truth=True, labelled=domains)
-
-
-def _searched_misfits(
-    system: type[System],
-    sweep: Sweep,
-    base: Settings,
-    axes: Mapping[str, Axis],
-    trials: Trials,
-    data: DataFacts,
-    task: TaskNetwork | None,
-) -> list[Refusal]:
-    """What does not fit in some trial, the first of each kind: a choice may fit alone and not beside another one."""
-    found: dict[str, Refusal] = {}
-    for params in hyper_params(axes, trials, sweep.seed):
-        hyper = system.Hyper(**base.with_values(system, params).hyper)
-        refusals = asked(partial(check_needs, system, hyper, task))
-        refusals += filter(None, [misfit(system, Case(hyper, data.shapes(sweep.data.image)), searched=True)])
-        found |= {refusal.path: refusal for refusal in refusals if refusal.path not in found}
-    return list(found.values())

@@ -13,8 +13,9 @@ from typing import Annotated
 
 import typer
 
-from orchestrator import checkpoints_cli, running_cli, shards_cli, task_cli
-from orchestrator.options import Output, OutputOption, StorageOption, SweepName
+from orchestrator import checkpoints_cli, k8s_cli, running_cli, shards_cli, task_cli, up_cli
+from orchestrator.options import ClusterOption, Output, OutputOption, StorageOption, SweepName, WaitOption
+from orchestrator.saying import say
 from orchestrator.storage import DEFAULT_STORAGE, shown
 
 FAILED, WRONG_REQUEST, INTERRUPTED = 1, 2, 130
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.add_typer(shards_cli.app, name="shards")
 app.add_typer(checkpoints_cli.app, name="checkpoints")
 app.add_typer(task_cli.app, name="task")
+app.add_typer(k8s_cli.app, name="k8s")
 
 
 SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.YAML", help="The sweep file.")]
@@ -47,16 +49,34 @@ def submit(
             "then not those of an undisturbed run.",
         ),
     ] = False,
+    cluster: ClusterOption = None,
+    wait: WaitOption = True,
 ) -> None:
     """Run a sweep: train its trials, search, and show what came out. The same command again goes on where it stopped."""
     from orchestrator.draft import load_draft
+    from orchestrator.targets import cluster_in
 
-    draft = load_draft(file)
+    draft = load_draft(file, cluster_in(cluster))
 
-    from orchestrator.submit import submit as run
+    from orchestrator.remote import submit_anywhere
     from orchestrator.tables import console
 
-    raise typer.Exit(run(draft, str(file), console(), allow_inexact=allow_inexact))
+    raise typer.Exit(submit_anywhere(draft, str(file), console(), detach=not wait, allow_inexact=allow_inexact))
+
+
+@app.command(hidden=True)
+def drive(
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="The sweep file; -: a variable of the job holds it.")],
+    expect: Annotated[str, typer.Option(help="The sweep's id where it was submitted.")],
+    only: Annotated[list[int] | None, typer.Option(help="A trial to go on with, and no other.")] = None,
+    allow_inexact: Annotated[bool, typer.Option("--allow-inexact")] = False,
+) -> None:
+    """What the job of a target runs."""
+    from orchestrator.drive import drive as run
+    from orchestrator.tables import console
+
+    chosen = frozenset(only) if only else None
+    raise typer.Exit(run(file, console(), expect=expect, allow_inexact=allow_inexact, only=chosen))
 
 
 @app.command()
@@ -71,11 +91,12 @@ def plan(
     draft = load_draft(file)  # before the imports below: what cannot be read is told at once
 
     from orchestrator.plan_view import describe, estimate_of, print_plan
+    from orchestrator.remote import machine_for
     from orchestrator.resume import plan_again
     from orchestrator.tables import console, print_json
     from orchestrator.warm import find_warm
 
-    made, before = plan_again(draft, str(file))
+    made, before = plan_again(draft, str(file), machine_for(draft, str(file)))
     find_warm(made, before)
     estimate = estimate_of(made) if measure else None
     if output is Output.json:
@@ -135,7 +156,7 @@ def list_sweeps(storage: StorageOption = DEFAULT_STORAGE, output: OutputOption =
     elif found:
         console().print(table("Sweeps", found))
     else:
-        print(f"no sweeps in {shown(storage)}", file=sys.stderr)
+        say(f"no sweeps in {shown(storage)}", aside=True)
 
 
 @app.command()
@@ -163,6 +184,7 @@ def results(
 
 
 running_cli.register(app)
+up_cli.register(app)
 
 
 @app.command()
@@ -188,14 +210,14 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except OSError as error:
-        print(f"error: {error}", file=sys.stderr)  # the world's failure: a full disk, a folder that may not be written
+        say(f"error: {error}", aside=True)  # the world's failure: a full disk, a folder that may not be written
         sys.exit(FAILED)
     except ValueError as error:
         lines = mistakes(error)
         if not lines:
             raise  # ours, not the user's: the traceback is the report
         for line in lines:
-            print(f"error: {line}", file=sys.stderr)
+            say(f"error: {line}", aside=True)
         sys.exit(WRONG_REQUEST)
 
 
@@ -204,13 +226,14 @@ def mistakes(error: ValueError) -> list[str]:
     from cluster.job import ClusterTooSmall
     from cluster.log.lock import SweepBusy
     from cluster.log.records import UnreadableLog
+    from cluster.up.state import ClusterUp
     from data_shards.errors import DataError
     from orchestrator.errors import Refusal
     from trainers.errors import SettingError
 
     if isinstance(error, Refusal):
         return error.lines()
-    if isinstance(error, ClusterTooSmall | DataError | UnreadableLog | SettingError | SweepBusy):
+    if isinstance(error, ClusterTooSmall | ClusterUp | DataError | UnreadableLog | SettingError | SweepBusy):
         return [" ".join(str(error).splitlines())]
     return []
 

@@ -48,10 +48,15 @@ class Draft:
     written: Mapping[str, Any] = field(default_factory=dict)
 
 
-def load_draft(path: Path) -> Draft:
-    """What can be understood of the sweep file at `path`. Raises Refusal where it cannot be read, or holds no mapping."""
+def load_draft(path: Path, instead: Mapping[str, Any] | None = None) -> Draft:
+    """What can be understood of the sweep file at `path`; `instead`: keys with values that count in place of the file's.
+
+    Raises Refusal where it cannot be read, or holds no mapping.
+    """
     written = written_in(path)
-    return read_draft(written.values, written.found)
+    changed = instead or {}
+    found = [refusal for refusal in written.found if refusal.path.partition(".")[0] not in changed]
+    return read_draft({**written.values, **changed}, found)
 
 
 def read_draft(values: Mapping[str, Any], found: Sequence[Refusal] = ()) -> Draft:

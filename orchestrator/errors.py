@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from orchestrator.saying import visible
+
 LONGEST_VALUE = 60  # characters of a value that a line repeats; enough to recognise it, not to fill the screen
 
 
@@ -54,7 +56,7 @@ class Refusal(ValueError):
             line += f"; nearest: {self.nearest}"
         if self.has:
             line += f"; has: {', '.join(self.has)}"
-        return " ".join(line.splitlines())
+        return visible(" ".join(line.splitlines()))
 
     def lines(self) -> list[str]:
         """One line for this mistake and one for each further one, in the order found."""

@@ -67,6 +67,7 @@ def _score(state: SweepState, trial: TrialState) -> str:
     return f"  {metric} {value:.6g}" if math.isfinite(value) else ""
 
 
+LEAVES = "it leaves a machine that is to go"
 LINES: Mapping[str, Callable[[SweepState, TrialState, Record], str]] = {
     "started": _started,
     "reported": _reported,
@@ -74,6 +75,7 @@ LINES: Mapping[str, Callable[[SweepState, TrialState, Record], str]] = {
     "failed": _failed,
     "stumbled": _failed,
     "noticed": lambda state, trial, record: f"step {record['step']}: {record['text']}",
-    "preempted": lambda state, trial, record: f"step {record['step']}: it leaves a machine that is to go",
+    "waits": lambda state, trial, record: record["text"],
+    "preempted": lambda state, trial, record: f"step {record['step']}: {record.get('why', LEAVES)}",
     "retried": lambda state, trial, record: "is tried again",
 }

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.errors import Refusal, nearest, show
-from orchestrator.quantities import LARGEST_COUNT
+from orchestrator.quantities import LARGEST_COUNT, single_problem
 from trainers.settings import fields_of
 
 JSON_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", types.NoneType: "null"}
@@ -70,6 +70,8 @@ def field_problem(declared: type[Any], name: str, value: object, owner: str = ""
             return Refusal(f"must be at most {highest:g}, not {show(value)}", value=value)
         if isinstance(value, int) and abs(value) > LARGEST_COUNT:  # too large for a float, or for torch's integers
             return Refusal(f"is too large a number: {show(value)}", value=value)
+        if isinstance(value, float) and (problem := single_problem(value)):
+            return Refusal(f"{problem}, not {show(value)}", value=value)
     return None
 
 

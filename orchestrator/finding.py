@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 
 from cluster.layout import SweepPaths
 from cluster.log.driver import is_driven
 from cluster.log.records import SweepState, UnreadableLog
-from cluster.log.store import has_log, read_state, sweeps_in
+from cluster.log.store import log_place, read_state, sweeps_in
+from cluster.submission import read_submission
 from data_shards.address import is_remote, join
 from data_shards.errors import DataError
 from data_shards.store import Store, local_folder
 from orchestrator.errors import Refusal, nearest
+from orchestrator.saying import say
 from orchestrator.storage import open_to_look, shown, storage_and_id
+
+ASKED = ("objective", "steps", "trials")  # of what a driver records of its plan
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,13 @@ class FoundSweep:
 
     store: Store
     state: SweepState
+
+    def __post_init__(self) -> None:
+        """Raise UnreadableLog where the log does not say what everybody asks of it."""
+        missing = [key for key in ASKED if self.state.about and key not in self.state.about]
+        if missing:
+            place = log_place(self.store, self.paths)
+            raise UnreadableLog(f"{place}: the log is damaged: it was opened without about.{missing[0]}")
 
     @property
     def paths(self) -> SweepPaths:
@@ -57,16 +67,20 @@ def find_sweep(wanted: str, storage: str, advice: str = "say where to look with 
         return found
     if is_remote(wanted) or "/" in wanted:  # a place, and no name
         raise Refusal(f"no sweep {wanted!r}: {_at(wanted)}", value=wanted)
-    sweeps = _sweeps_of(open_to_look(storage))
+    sweeps, unreadable = _sweeps_of(open_to_look(storage))
     meant = [sweep for sweep in sweeps if sweep.state.name == wanted]
     if meant:
         if len(meant) > 1:
             older = ", ".join(sweep.state.id for sweep in meant[1:])
-            print(f"{wanted} is {meant[0].state.id}, the newest sweep of that name; older: {older}", file=sys.stderr)
+            say(f"{wanted} is {meant[0].state.id}, the newest sweep of that name; older: {older}", aside=True)
         return meant[0]
-    names = [sweep.state.name or sweep.state.id for sweep in sweeps]
+    names = list(dict.fromkeys(sweep.state.name or sweep.state.id for sweep in sweeps))
     near = nearest(wanted, [*names, *(sweep.state.id for sweep in sweeps)])
     where = shown(storage)
+    if unreadable:
+        several = f"{unreadable} sweeps whose logs" if unreadable > 1 else "a sweep whose log"
+        advice = f"it also holds {several} cannot be read; `i2i-cluster list` tells which"
+        raise Refusal(f"no sweep {wanted!r} in {where}; {advice}", value=wanted, nearest=near, has=names)
     if not sweeps:
         raise Refusal(f"no sweep {wanted!r}: {where} holds none; {advice}", value=wanted)
     raise Refusal(f"no sweep {wanted!r} in {where}", value=wanted, nearest=near, has=names)
@@ -98,27 +112,37 @@ def _at(place: str) -> str:
 
 def _by_id(sweep: str, store: Store) -> FoundSweep | None:
     is_one = bool(sweep) and "/" not in sweep and sweep not in (".", "..")
-    return open_sweep(store, sweep) if is_one and has_log(store, SweepPaths(sweep)) else None
+    with suppress(FileNotFoundError, NotADirectoryError):  # a file may be called like a folder
+        return open_sweep(store, sweep) if is_one else None
+    return None
 
 
-def _sweeps_of(store: Store) -> list[FoundSweep]:
-    """The sweeps of a storage whose logs can be read, the one that changed last first."""
-    sweeps = []
+def _sweeps_of(store: Store) -> tuple[list[FoundSweep], int]:
+    """The sweeps of a storage whose logs can be read, the one that changed last first; and how many there are besides."""
+    sweeps, unreadable = [], 0
     for sweep in sweeps_in(store):
-        with suppress(
-            FileNotFoundError, UnreadableLog
-        ):  # `list` tells of it; here it only cannot be the one that is meant
+        try:
             sweeps.append(open_sweep(store, sweep))
-    return sorted(sweeps, key=lambda sweep: sweep.state.changed, reverse=True)
+        except FileNotFoundError:
+            pass  # claimed by a driver that has recorded nothing yet
+        except UnreadableLog:
+            unreadable += 1
+    return sorted(sweeps, key=lambda sweep: sweep.state.changed, reverse=True), unreadable
 
 
 def open_sweep(store: Store, sweep: str) -> FoundSweep:
-    """The sweep with the id `sweep` in a storage. Raises UnreadableLog, and FileNotFoundError where it has no log.
+    """The sweep with the id `sweep` in a storage. Raises UnreadableLog, and FileNotFoundError where nothing is known of it.
 
-    Where the log says running and nobody runs it, it was interrupted, and its running trials wait to go on.
+    Where the log says running and nobody runs it, it was interrupted, and its running trials wait to go on. One that was handed
+    to a target and has no log yet is pending.
     """
     paths = SweepPaths(sweep)
-    state = read_state(store, paths)
+    try:
+        state = read_state(store, paths)
+    except FileNotFoundError:
+        if (made := read_submission(store, paths)) is None:
+            raise
+        return FoundSweep(store, SweepState(id=sweep, name=made.name, state="pending", changed=made.at))
     state.id = sweep  # a copied folder is its own sweep
     if state.state == "running" and not is_driven(store, paths):
         state.state = "interrupted"

@@ -40,15 +40,14 @@ def cases_of(case: Case, unknown: Iterable[str]) -> list[Case]:
     return found
 
 
-def misfit(system: type[System], case: Case, searched: bool = False) -> Refusal | None:
-    """What does not fit; `searched`: the setting is a trial's."""
+def misfit(system: type[System], case: Case) -> Refusal | None:
+    """What does not fit."""
     try:
         system.check(case.shapes, case.hyper)
     except SettingError as error:
-        path = f"search.{error.path}" if searched else error.path
         is_named = str(error.value) in error.problem
         problem = error.problem if is_named else f"{show(error.value)} does not fit: {error.problem}"
-        return Refusal(problem, path=path, value=error.value)
+        return Refusal(problem, path=error.path, value=error.value)
     return None
 
 

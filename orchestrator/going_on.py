@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import json
 import re
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,43 +16,65 @@ from rich.console import Console
 
 from cluster.log.holder import last_holder
 from cluster.log.lock import SweepBusy
+from cluster.submission import read_submission
 from orchestrator.draft import Draft, read_draft
 from orchestrator.errors import Refusal, show
 from orchestrator.finding import FoundSweep
 from orchestrator.identity import differences
 from orchestrator.plan import make_plan
+from orchestrator.saying import say
+from orchestrator.sizes import BOUNDLESS
+from orchestrator.sweep_cluster import LOCAL
+from orchestrator.targets import cluster_in
 
 TRIALS = re.compile(r"\+?[0-9]{1,9}")
 SEVERAL = 5  # numbers that a line names
 
 
 def resume(
-    found: FoundSweep, console: Console, *, trials: str | None = None, failed_only: bool = False, allow_inexact: bool
+    found: FoundSweep,
+    console: Console,
+    *,
+    trials: str | None = None,
+    failed_only: bool = False,
+    allow_inexact: bool,
+    cluster: str | None = None,
+    detach: bool = False,
 ) -> int:
     """Go on with the sweep; returns the exit code. `trials`: how many settings it is to have, such as 20, or +8 more.
 
-    failed_only: try the trials again that failed, and nothing else. Raises Refusal, SweepBusy.
+    failed_only: try the trials again that failed, and nothing else. cluster: where; None: where it was submitted to before.
+    detach: as of `submit`. Raises Refusal, SweepBusy, TargetError.
     """
-    draft = draft_of(found, trials)
+    draft = draft_of(found, trials, cluster)
     if not failed_only:
-        return _submit(found, draft, console, None, allow_inexact)
+        return _submit(found, draft, console, None, allow_inexact, detach)
     if trials is not None:
         raise Refusal("no trial is added by --failed-only; leave one of them out", path="--trials", value=trials)
     failed = frozenset(trial.index for trial in found.state.trials.values() if trial.state == "failed")
     if not failed:
         problem = f"no trial of sweep {found.state.name} has failed; without --failed-only it goes on with what is left"
         raise Refusal(problem, path="--failed-only")
-    return _submit(found, draft, console, failed, allow_inexact)
+    return _submit(found, draft, console, failed, allow_inexact, detach)
 
 
-def retry(found: FoundSweep, trial: int, console: Console, *, allow_inexact: bool) -> int:
-    """Try a trial that failed again, and nothing else; returns the exit code. Raises Refusal, SweepBusy."""
+def retry(
+    found: FoundSweep,
+    trial: int,
+    console: Console,
+    *,
+    allow_inexact: bool,
+    cluster: str | None = None,
+    detach: bool = False,
+) -> int:
+    """Try a trial that failed again, and nothing else; returns the exit code. Options and errors as of `resume`."""
     check_retry(found, trial)
-    return _submit(found, draft_of(found), console, frozenset([trial]), allow_inexact)
+    draft = draft_of(found, cluster=cluster)
+    return _submit(found, draft, console, frozenset([trial]), allow_inexact, detach)
 
 
-def draft_of(found: FoundSweep, trials: str | None = None) -> Draft:
-    """The sweep as it was submitted, kept where it was found; `trials` as of `resume`.
+def draft_of(found: FoundSweep, trials: str | None = None, cluster: str | None = None) -> Draft:
+    """The sweep as it was submitted, kept where it was found; `trials` and `cluster` as of `resume`.
 
     Raises Refusal where the log does not hold it, and SweepBusy where somebody drives it.
     """
@@ -66,6 +87,9 @@ def draft_of(found: FoundSweep, trials: str | None = None) -> Draft:
         name = found.state.name or found.state.id
         raise Refusal(f"the log of sweep {name} does not hold its file; {how} to go on", value=found.state.id)
     values["storage"] = found.store.uri
+    made = read_submission(found.store, found.paths)
+    values["cluster"] = made.cluster if made else LOCAL
+    values |= cluster_in(cluster)
     if trials is not None:
         values["trials"] = _trials(about, values, trials)
     return read_draft(values)
@@ -97,16 +121,23 @@ def check_retry(found: FoundSweep, index: int) -> None:
     raise Refusal(f"trial {index} {why}", path="TRIAL", value=index)
 
 
-def _submit(found: FoundSweep, draft: Draft, console: Console, only: frozenset[int] | None, allow_inexact: bool) -> int:
+def _submit(
+    found: FoundSweep,
+    draft: Draft,
+    console: Console,
+    only: frozenset[int] | None,
+    allow_inexact: bool,
+    detach: bool,
+) -> int:
     file = str(found.state.about.get("file", ""))
     try:
         check_same(found, draft, file)
         if only is not None:
-            print(f"tried again, and nothing else: {_named(only)}", file=sys.stderr)
+            say(f"tried again, and nothing else: {_named(only)}", aside=True)
 
-        from orchestrator.submit import submit
+        from orchestrator.remote import submit_anywhere
 
-        return submit(draft, file, console, allow_inexact=allow_inexact, only=only)
+        return submit_anywhere(draft, file, console, detach=detach, allow_inexact=allow_inexact, only=only)
     except Refusal as refusal:
         raise in_words(refusal, found) from refusal
 
@@ -114,7 +145,8 @@ def _submit(found: FoundSweep, draft: Draft, console: Console, only: frozenset[i
 def check_same(found: FoundSweep, draft: Draft, file: str) -> None:
     """Raise Refusal where going on would make another sweep: the data were built anew, or the folder was renamed."""
     state = found.state
-    plan = make_plan(draft, file, kept=state.about.get("autos"))
+    machine = None if draft.sweep.cluster.is_local else BOUNDLESS  # which sweep it is does not hang on the room for it
+    plan = make_plan(draft, file, kept=state.about.get("autos"), machine=machine)
     if plan.id == state.id:
         return
     keys = differences(json.loads(json.dumps(dict(plan.identity))), state.about.get("identity", {}))

@@ -10,24 +10,24 @@ from typing import Any
 from cluster.job import PBT, Asha, Finalists, Halving, Job, Limits, Median, Schedule, Trials
 from cluster.log.records import TrialState
 from cluster.run import Run
-from cluster.schedulers.halving import rungs
 from cluster.stopping import Rules, spares, verdict
 from orchestrator.exploring import Explore
 from orchestrator.plan import Plan
+from orchestrator.preset_view import left_to_the_system
 from orchestrator.searching import Search, make_searcher
+from orchestrator.sizes import bracket, pauses
 from orchestrator.standing import Goal, rank
 from orchestrator.sweep_search import named
 from orchestrator.warm import Warm
 from orchestrator.written import portable
-
-LEARNING_BRACKET = 9  # trials of a bracket where the searcher learns from one for the next
 
 
 def make_job(plan: Plan, allow_inexact: bool = False, warm: Warm = (), only: frozenset[int] | None = None) -> Job:
     """The job of `plan`. allow_inexact: its trials may go on from checkpoints made under other conditions. warm: what its
     searcher is told of another sweep. only: the trials to go on with."""
     sweep, schedule = plan.sweep, _schedule(plan)
-    search = _search(plan, schedule, warm)
+    search = _search(plan, warm)
+    waits = pauses(sweep)
     goals = [Goal(objective.metric, objective.mode) for objective in plan.objectives]
 
     def suggest(setting: int, trials: Trials) -> dict[str, Any] | None:
@@ -38,7 +38,7 @@ def make_job(plan: Plan, allow_inexact: bool = False, warm: Warm = (), only: fro
             plan.run(trial.index, trial.params),
             seed=sweep.seed if trial.seed is None else trial.seed,
             allow_inexact=allow_inexact,
-            pauses=() if trial.finalist else _pauses(schedule, sweep.steps),
+            pauses=() if trial.finalist else waits,
             given=trial.lineage[-1][0] if trial.lineage else 0,
         )
 
@@ -80,32 +80,18 @@ def _schedule(plan: Plan) -> Schedule | None:
     if median := scheduler.median:
         return Median(math.ceil(median.grace * steps), median.least)
     if halving := scheduler.halving:
-        learns = plan.sweep.searcher == "optuna"
-        usual = min(LEARNING_BRACKET, plan.trials) if learns else plan.trials
-        bracket = usual if halving.bracket == "auto" else halving.bracket
-        return Halving(math.ceil(halving.grace * steps), halving.reduction, bracket)
+        return Halving(math.ceil(halving.grace * steps), halving.reduction, bracket(plan.sweep, plan.trials))
     if pbt := scheduler.pbt:
         explore = Explore(plan.axes, plan.sweep.seed, pbt.factor, pbt.resample)
         return PBT(math.ceil(pbt.every * steps), pbt.quantile, explore)
     return None
 
 
-def _pauses(schedule: Schedule | None, steps: int) -> tuple[int, ...]:
-    """The steps at which a trial may have to wait for others."""
-    match schedule:
-        case Halving(grace, reduction, _):
-            return rungs(grace, reduction, steps)
-        case PBT(every):
-            return tuple(range(every, steps, every))
-    return ()
-
-
-def _search(plan: Plan, schedule: Schedule | None, warm: Warm) -> Search:
+def _search(plan: Plan, warm: Warm) -> Search:
     sweep, modes = plan.sweep, [objective.mode for objective in plan.objectives]
     searcher = make_searcher(sweep.searcher, plan.axes, plan.points, sweep.seed, modes)
-    learns = isinstance(schedule, Halving) and sweep.searcher == "optuna"
-    bracket = schedule.bracket if learns and isinstance(schedule, Halving) else 0
-    return Search(searcher, plan.objectives, sweep.constraints, sweep.steps, bracket, warm)
+    known_at_once = bracket(sweep, plan.trials) if sweep.searcher == "optuna" else 0
+    return Search(searcher, plan.objectives, sweep.constraints, sweep.steps, known_at_once, warm)
 
 
 def _limits(plan: Plan) -> Limits:
@@ -126,8 +112,8 @@ def _given_up(plan: Plan, rules: Rules, trial: TrialState) -> tuple[str, str] | 
 def about(plan: Plan, warm: Warm = ()) -> dict[str, Any]:
     """What the sweep's log records of its plan, as JSON-able values.
 
-    `autos` is what a later `make_plan` takes as `kept`; `identity` tells which keys of a changed file differ; `written` is the
-    sweep as its file has it.
+    `preset` is what trial 0 has beside its values; `autos` is what a later `make_plan` takes as `kept`; `identity` tells which
+    keys of a changed file differ; `written` is the sweep as its file has it.
     """
     sweep = plan.sweep
     goals = [{"metric": objective.metric, "mode": objective.mode} for objective in plan.objectives]
@@ -147,6 +133,7 @@ def about(plan: Plan, warm: Warm = ()) -> dict[str, Any]:
         "steps": sweep.steps,
         "axes": {name: str(axis) for name, axis in plan.axes.items()},
         "searched": plan.searched,
+        "preset": left_to_the_system(plan),
         "gpus": plan.sizes.gpus_per_worker,
         "cpus": sweep.resources.cpus_per_worker,
         "price": sweep.budget.price_per_gpu_hour,

@@ -114,6 +114,16 @@ def find_objectives(
     return first, *others
 
 
+def check_there(system: type[System], path: str, metric: str, hyper: Any) -> Refusal | None:
+    """A refusal, about `path`, where a metric that the system can have is not there under these settings."""
+    score = scores_of(system, system.reading(hyper)).get(metric)
+    if score is None:
+        found = any(metric == f"loss/{term.name}" for term in system.terms if term.exists(hyper))
+    else:
+        found = _computed(system, score, hyper) and (system.varies(hyper) or not score.varied)
+    return None if found else Refusal(f"{metric} does not exist", path=path, value=metric)
+
+
 def _computed(system: type[System], score: Score, hyper: object) -> bool:
     """Whether there is what the score looks at, under these settings, and what it is the value of."""
     groups = {None, *(term.group for term in system.terms if term.exists(hyper))}

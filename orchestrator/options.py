@@ -21,4 +21,13 @@ SweepName = Annotated[
 StorageOption = Annotated[
     str, typer.Option("--storage", help="Where to look for sweeps: a folder or an s3:// address.")
 ]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster", metavar="CLUSTER", help="Where to run, in place of the file's `cluster`: local, or an address."
+    ),
+]
+WaitOption = Annotated[
+    bool, typer.Option("--wait/--detach", help="Follow it to its end, or hand it over and return at once.")
+]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Tables for people, or JSON for programs.")]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from cluster.log.records import SweepState, TrialState
+from cluster.log.records import SweepState, TrialState, UnreadableLog
 from orchestrator.pareto import Point, front, hypervolume, knee, worst
 from orchestrator.standing import (
     Goal,
@@ -26,7 +26,8 @@ from orchestrator.standing import (
     standings,
     values_at,
 )
-from orchestrator.sweep_search import CONSTRAINT, Constraint
+from orchestrator.sums import members
+from orchestrator.sweep_search import Constraint, read_constraint
 
 
 class Gain(NamedTuple):
@@ -116,9 +117,27 @@ def judge(state: SweepState, *, goals: Sequence[Goal] = ()) -> Outcome:
     goals, constraints = goals_of(about) or tuple(goals), constraints_of(about)
     finalists: Mapping[str, int] = about.get("finalists") or {}
     found = standings(state.trials, goals, constraints, about.get("seeds", 1), finalists.get("seeds", 0))
+    found = [_whole(state, one) for one in found]
     best = tuple(best_front(found, goals))
     winner = best[knee([one.costs(goals) for one in best])] if best else None
     return Outcome(state, goals, constraints, tuple(ranked(found, goals)), best, winner)
+
+
+def searched(about: Mapping[str, Any]) -> list[str]:
+    """The settings in which a sweep's trials may differ, by what its log says of it."""
+    return about.get("searched") or [name for key in about.get("axes", {}) for name in members(key)]
+
+
+def params_of(state: SweepState, trial: TrialState) -> Mapping[str, Any]:
+    """The values of a trial; of the preset also those that it leaves to its system, as long as it is that."""
+    left = {} if trial.setting or trial.lineage else state.about.get("preset", {})
+    return {**trial.params, **{name: value for name, value in left.items() if name not in trial.params}}
+
+
+def _whole(state: SweepState, one: Standing) -> Standing:
+    """A setting with all of its values, be it the preset."""
+    trials = [trial for trial in state.trials.values() if trial.setting == 0] if one.setting == 0 else []
+    return replace(one, params={**one.params, **params_of(state, trials[0])}) if trials else one
 
 
 def goals_of(about: Mapping[str, Any]) -> tuple[Goal, ...]:
@@ -128,15 +147,11 @@ def goals_of(about: Mapping[str, Any]) -> tuple[Goal, ...]:
 
 
 def constraints_of(about: Mapping[str, Any]) -> tuple[Constraint, ...]:
-    """The constraints of a sweep by what its log says of it."""
-    return tuple(map(_constraint, about.get("constraints", [])))
-
-
-def _constraint(text: str) -> Constraint:
-    match = CONSTRAINT.fullmatch(text)
-    if match is None:
-        raise ValueError(f"no constraint: {text}")
-    return Constraint(match["metric"], match["sign"], float(match["bound"]))
+    """The constraints of a sweep by what its log says of it. Raises UnreadableLog."""
+    try:
+        return tuple(map(read_constraint, about.get("constraints", [])))
+    except ValueError as error:
+        raise UnreadableLog(f"the log is damaged: a constraint {error}") from error
 
 
 def _as_preset(trial: TrialState, step: int) -> Mapping[str, float] | None:

@@ -12,11 +12,13 @@ from typing import Any
 
 from cluster.run import Data, Evaluation, Every, Keep, Run
 from data_shards.address import join
-from orchestrator.checks import check
+from orchestrator.checks import Checked, check
 from orchestrator.data import DataFacts
 from orchestrator.draft import Draft
 from orchestrator.identity import sweep_id
+from orchestrator.idle import idle_losses, idle_parts
 from orchestrator.objective import Objective
+from orchestrator.reach import reached, search_notes
 from orchestrator.settings import Setting, Settings
 from orchestrator.sizes import Auto, Machine, Sizes, this_machine
 from orchestrator.space import Axis, sample, settings_of
@@ -156,7 +158,7 @@ def make_plan(
     """
     draft = sweep if isinstance(sweep, Draft) else Draft(sweep)
     right = check(draft, file, machine or this_machine(), kept or {})
-    image, task, notes = right.sweep.data.image, right.task, _notes(right.sweep, right.data, right.sizes)
+    image, task = right.sweep.data.image, right.task
     return Plan(
         id=sweep_id(right.identity),
         identity=right.identity,
@@ -171,13 +173,18 @@ def make_plan(
         objectives=right.objectives,
         trials=right.trials.count,
         task=task,
-        notes=(*right.trials.notes, *notes, *(notes_on(task, image) if task else [])),
+        notes=(*right.trials.notes, *_notes(right), *(notes_on(task, image) if task else [])),
         written=draft.written,
     )
 
 
-def _notes(sweep: Sweep, data: DataFacts, sizes: Sizes) -> list[str]:
-    notes = list(data.notes)
+def _notes(right: Checked) -> list[str]:
+    """What the user should know of a sweep in which nothing is wrong, a line each."""
+    sweep, data, sizes = right.sweep, right.data, right.sizes
+    hyper = right.system.Hyper(**right.preset.hyper)
+    notes = [*data.notes, *search_notes(right.system, right.axes, hyper)]
+    notes += idle_losses(right.system, right.preset, right.axes)
+    notes += idle_parts(sweep, right.trials.count, right.objectives, sizes, reached(right.axes, right.preset, "gan"))
     for domain, (_, height, width) in data.stored.items():
         if sweep.data.image > max(height, width):
             notes.append(f"domain {domain} is stored at {width} x {height} and enlarged to {sweep.data.image}")
@@ -190,8 +197,6 @@ def _notes(sweep: Sweep, data: DataFacts, sizes: Sizes) -> list[str]:
         notes.append(
             f"evaluation.samples {samples} is more than there are to validate ({counts}): all of them are looked at"
         )
-    if sweep.scheduler.asha and not sweep.search:
-        notes.append("the scheduler has nothing to stop: trial 0 always runs to its end")
     if sizes.precision == "bf16" and not sizes.gpus_per_worker:
         notes.append("bf16 on a CPU without bf16 units is many times slower than fp32")
     return notes

@@ -9,15 +9,23 @@ from typing import Any
 from rich.console import Console
 
 from cluster.estimate import Estimate, measure
-from cluster.rates import published_lr_ratio
+from orchestrator.idle import known_before
 from orchestrator.plan import Plan
 from orchestrator.quantities import duration_text, size_text
-from orchestrator.search_view import describe_search, scheduler_words, search_lines, trainings
-from orchestrator.space import settings_of, spell_axis
+from orchestrator.saying import visible
+from orchestrator.search_view import (
+    describe_search,
+    scheduler_words,
+    search_lines,
+    search_rows,
+    search_table,
+    trainings,
+    trials_table,
+)
 from orchestrator.sweep import DEFAULT_PRESET
 from orchestrator.tables import Columns, facts, print_parts, table, words
 from orchestrator.task import describe_task
-from trainers.settings import aliases, effective
+from trainers.settings import effective
 
 SETTINGS = ("weights.", "hyper.", "balance.")
 TRIALS_SHOWN = 20  # rows of the table of trials
@@ -80,10 +88,10 @@ def describe(plan: Plan, estimate: Measured = None) -> dict[str, Any]:
         "written": {key: value for key, value in plan.identity.items() if key.startswith(SETTINGS)},
         "hyper": dict(plan.preset.hyper),
         "balance": dict(plan.preset.balance),
-        "search": _search(plan),
+        "search": search_rows(plan),
         **describe_search(plan),
         "objective": {"metric": plan.objective.metric, "mode": plan.objective.mode},
-        "trials": [plan.params(index) for index in range(min(plan.trials, TRIALS_LISTED))],
+        "trials": [plan.params(index) for index in range(min(known_before(sweep, plan.trials), TRIALS_LISTED))],
         "trial_count": plan.trials,
         "resources": _resources(plan),
         "budget": {
@@ -122,18 +130,14 @@ def print_plan(plan: Plan, console: Console, estimate: Measured = None) -> None:
     told = describe(plan, estimate)
     parts = [_summary(told), table("Losses", told["terms"])]
     if plan.axes:
-        first = {row["axis"]: _or_published(row["preset"]) for row in told["search"]}
-        rows = [{**row, "preset": first[row["axis"]]} for row in told["search"]]
-        parts.append(table("Search", [{**row, "distribution": str(plan.axes[row["axis"]])} for row in rows]))
-        drawn = enumerate(told["trials"][1:TRIALS_SHOWN], 1)
-        shown = [{"trial": 0, **first}, *({"trial": index, **params} for index, params in drawn)]
-        parts.append(table("Trials (0 is the preset)", shown))
+        parts += [search_table(plan, told["search"]), trials_table(plan, told["trials"][:TRIALS_SHOWN])]
     print_parts(console, *parts)
-    if plan.trials > TRIALS_SHOWN:
-        listed = "them" if plan.trials <= TRIALS_LISTED else f"the first {TRIALS_LISTED:,}"
-        console.print(f"... and {plan.trials - TRIALS_SHOWN} more (-o json lists {listed})")
+    known = len(told["trials"])
+    if plan.axes and plan.trials > min(known, TRIALS_SHOWN):
+        listed = " (-o json lists them)" if known == plan.trials else f" (-o json lists the first {known:,})"
+        console.print(f"... and {plan.trials - min(known, TRIALS_SHOWN)} more{listed if known > TRIALS_SHOWN else ''}")
     for note in told["notes"]:
-        console.print(f"note: {note}", style="yellow", markup=False, highlight=False)
+        console.print(f"note: {visible(note)}", style="yellow", markup=False, highlight=False)
 
 
 def _summary(told: dict[str, Any]) -> Columns:
@@ -226,11 +230,6 @@ def _preset_meaning(plan: Plan) -> str:
     return "the paper's own settings" if name == DEFAULT_PRESET else plan.system.presets[name].meaning
 
 
-def _or_published(value: object) -> object:
-    """`value`; where it is null, or differs within a group, the paper's own setting is meant."""
-    return "as published" if value is None else value
-
-
 def _counted(counts: dict[str, int | None]) -> str:
     """How many samples each has; None where nobody knows."""
     if set(counts.values()) == {None}:
@@ -240,30 +239,6 @@ def _counted(counts: dict[str, int | None]) -> str:
 
 def _count(number: float, word: str) -> str:
     return f"{number:g} {word}" if number == 1 else f"{number:g} {word}s"
-
-
-def _search(plan: Plan) -> list[dict[str, Any]]:
-    """A row for each searched axis."""
-    names = aliases(plan.system.terms)
-    symbols = {term.name: term.symbol for term in plan.system.terms}
-    rows = []
-    for axis, spread in plan.axes.items():
-        members = settings_of(axis, spread)
-        values = [plan.preset.value(plan.system, name) for name in members]
-        value = values[0] if len(values) == 1 else " + ".join(words(one) for one in values)
-        if value is None and axis == "balance.lr_ratio":
-            value = published_lr_ratio(plan.run(0, plan.params(0)), plan.data.shapes(plan.sweep.data.image))
-        weights = [name.removeprefix("weights.") for name in members if name.startswith("weights.")]
-        terms = [term for weight in weights for term in names.get(weight, ())]
-        rows.append(
-            {
-                "axis": axis,
-                "symbol": ", ".join(symbols[term] for term in terms),
-                "preset": value,
-                "distribution": spell_axis(spread),
-            }
-        )
-    return rows
 
 
 def _terms(plan: Plan) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from rich.text import Text
 from cluster.log.records import LIVE, SweepState, TrialState
 from orchestrator.plan import Plan
 from orchestrator.results import best_trial, value_of
+from orchestrator.saying import say, visible
 from orchestrator.sweeps import remaining_steps, trainings
 from orchestrator.tables import cell
 
@@ -71,16 +72,16 @@ class Progress:
         """One line where a trial was evaluated or changed its state, or where something happened to it."""
         if trial.notices and self._noted.get(trial.index) != trial.notices[-1]:
             self._noted[trial.index] = trial.notices[-1]
-            print(f"trial {trial.index}  {_notice(trial)}", flush=True)
+            say(f"trial {trial.index}  {_notice(trial)}")
         if (
             trial.failures > self._failed.get(trial.index, 0) and trial.error
         ):  # without a text, an earlier driver told it
             allowed = self._plan.sweep.budget.failures
-            print(f"trial {trial.index}  failure {trial.failures}, {allowed} allowed: {trial.error}", flush=True)
+            say(f"trial {trial.index}  failure {trial.failures}, {allowed} allowed: {trial.error}")
         self._failed[trial.index] = trial.failures
         if len(trial.lineage) > self._cloned.get(trial.index, 0):
             self._cloned[trial.index] = len(trial.lineage)
-            print(f"trial {trial.index}  {_donor(trial)}", flush=True)
+            say(f"trial {trial.index}  {_donor(trial)}")
         evaluated = trial.history[-1][0] if trial.history else 0
         now = (trial.state, evaluated)
         if trial.state in ("pending", "paused") or self._told.get(trial.index) == now:
@@ -90,7 +91,7 @@ class Progress:
         score = f"  {self._plan.objective.metric} {value}" if value else ""
         error = f"  {trial.error or _stopped(trial)}" if trial.error or trial.by else ""
         step = f"step {max(evaluated, trial.step)}/{self._plan.sweep.steps}"
-        print(f"trial {trial.index}  {trial.state}  {step}{score}{self._eta()}{error}", flush=True)
+        say(f"trial {trial.index}  {trial.state}  {step}{score}{self._eta()}{error}")
 
     def _eta(self) -> str:
         plan = self._plan
@@ -115,7 +116,7 @@ class Progress:
         if best is not None:
             line += f"   best: trial {best.index}, {cell(value_of(best, plan.objective.metric))}"
         happened = [
-            Text(f"trial {t.index}  {text}", style="yellow")
+            Text(visible(f"trial {t.index}  {text}"), style="yellow")
             for t in list(state.trials.values())
             for text in (_notice(t), _trouble(t), _donor(t))
             if text and t.state in LIVE

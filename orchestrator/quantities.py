@@ -20,6 +20,7 @@ SIZE_UNITS = {
     **{f"{letter}ib": 1024**power for power, letter in enumerate("kmgt", start=1)},
 }
 LARGEST_COUNT = 10**12  # far beyond any training, well inside every integer type downstream
+SMALLEST_SINGLE, LARGEST_SINGLE = 2.0**-126, (2 - 2.0**-23) * 2.0**127  # above 0, of the arithmetic that trains
 LARGEST_SIZE = 10**15  # bytes; no machine has as much memory
 LONGEST_TIME = 36_500 * 86_400  # seconds: a hundred years
 
@@ -59,6 +60,15 @@ def read_number(value: object, minimum: float = -math.inf, *, above: bool = Fals
         bound = "greater than" if above else "at least"
         raise ValueError(f"must be {bound} {minimum:g}, not {show(value)}")
     return number
+
+
+def single_problem(number: float) -> str:
+    """What is wrong with a number that training must hold in fp32, to be read after its name; empty if nothing is."""
+    if abs(number) > LARGEST_SINGLE:
+        return f"must be at most {LARGEST_SINGLE:.2g}, the largest number that fp32 holds"
+    if 0 < abs(number) < SMALLEST_SINGLE:
+        return f"must be 0, or at least {SMALLEST_SINGLE:.2g}, the smallest number that fp32 holds"
+    return ""
 
 
 def read_duration(value: object) -> float:

@@ -14,11 +14,10 @@ from cluster.log.records import SweepState, TrialState
 from orchestrator.errors import Refusal
 from orchestrator.finding import FoundSweep
 from orchestrator.importance import Importances, importances
-from orchestrator.outcome import Outcome, judge
+from orchestrator.outcome import Outcome, judge, params_of, searched
 from orchestrator.savings import savings
 from orchestrator.spent import budgets
 from orchestrator.standing import Goal, Standing
-from orchestrator.sums import members
 from orchestrator.wording import gain_text, held_text, label, seeds_text, value_cell
 
 
@@ -113,7 +112,7 @@ def _describe_best(sweep: FoundSweep, found: Outcome) -> dict[str, Any]:
         "value": value_of(best, sweep.metric),
         "gain": plain(found.gains(winner)[0].mean),
         "step": best.history[-1][0],
-        "params": best.params,
+        "params": params_of(sweep.state, best),
         "grid": newest_grid(sweep, best),
         "model": sweep.place(sweep.paths.best) if has_model else None,
     }
@@ -165,7 +164,7 @@ def _describe_trial(sweep: FoundSweep, trial: TrialState) -> dict[str, Any]:
         "by": trial.by,
         "why": trial.why,
         "step": trial.step,
-        "params": trial.params,
+        "params": params_of(sweep.state, trial),
         "lineage": [{"step": step, "from": donor, "params": params} for step, donor, params in trial.lineage],
         "metrics": {name: plain(value) for name, value in (trial.metrics or trial.latest).items()},
         "train_seconds": trial.train_seconds,
@@ -181,8 +180,8 @@ def plain(value: float) -> float | None:
 
 def leaderboard(sweep: FoundSweep) -> list[dict[str, Any]]:
     """A row per setting for people, the best first; where a setting is a trial, a row per trial."""
-    about, found = sweep.state.about, judge(sweep.state)
-    axes = about.get("searched") or [name for key in about.get("axes", {}) for name in members(key)]
+    found = judge(sweep.state)
+    axes = searched(sweep.state.about)
     rows = [_row(found, one, rank, axes) for rank, one in enumerate(found.ranking, 1)]
     empty = {column for column in ("by", "from") if not any(row[column] for row in rows)}
     return [{column: cell for column, cell in row.items() if column not in empty} for row in rows]

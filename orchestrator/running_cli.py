@@ -1,4 +1,4 @@
-"""`i2i-cluster status|watch|stop|resume|retry|doctor`: what one does around a running or dead sweep.
+"""`i2i-cluster status|watch|logs|stop|resume|retry|doctor`: what one does around a running or dead sweep.
 
 What they need is imported by each command: `status` has to answer at once, and needs nothing of weight.
 """
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.options import Output, OutputOption, StorageOption, SweepName
+from orchestrator.options import ClusterOption, Output, OutputOption, StorageOption, SweepName, WaitOption
 from orchestrator.storage import DEFAULT_STORAGE
 
 InexactOption = Annotated[
@@ -41,22 +41,58 @@ def watch(name: SweepName, storage: StorageOption = DEFAULT_STORAGE) -> None:
     Ends by itself, with the exit code of `submit`, also where the sweep's driver is dead.
     """
     from orchestrator.finding import find_sweep
+    from orchestrator.following import follow
     from orchestrator.tables import console
-    from orchestrator.watch import watch as follow
 
     raise typer.Exit(follow(find_sweep(name, storage), console()))
+
+
+def logs(
+    name: SweepName,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until nobody drives the sweep.")] = False,
+    trial: Annotated[
+        int | None,
+        typer.Option("--trial", min=0, help="What this trial's workers printed, in place of the sweep's story."),
+    ] = None,
+    rank: Annotated[int | None, typer.Option("--rank", min=0, help="Only of this worker of the trial.")] = None,
+    driver: Annotated[
+        bool, typer.Option("--driver", help="What its driver printed, for one that was handed to a cluster.")
+    ] = False,
+    storage: StorageOption = DEFAULT_STORAGE,
+) -> None:
+    """Print what happened in a sweep, a line for each event; or what a trial's workers, or its driver, printed."""
+    from orchestrator.errors import Refusal
+
+    if rank is not None and trial is None:
+        raise Refusal("which trial's worker? give --trial as well", path="--rank", value=rank)
+    if driver and trial is not None:
+        raise Refusal("the driver has no trial; leave one of them out", path="--driver")
+
+    from orchestrator.finding import find_sweep
+    from orchestrator.logs import tell_job, tell_output, tell_story
+
+    found = find_sweep(name, storage)
+    if driver:
+        tell_job(found, follow)
+    elif trial is not None:
+        tell_output(found, trial, rank, follow)
+    else:
+        tell_story(found, follow)
 
 
 def stop(
     name: SweepName,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the driver has let go.")] = True,
+    now: Annotated[
+        bool, typer.Option("--now", help="Also end its job on the cluster, for a driver that does not answer.")
+    ] = False,
     storage: StorageOption = DEFAULT_STORAGE,
 ) -> None:
     """Ask a running sweep's trials to save and end, from any machine that reaches the storage; nothing is lost."""
     from orchestrator.finding import find_sweep
     from orchestrator.stop_sweep import stop as ask
 
-    ask(find_sweep(name, storage), wait)
+    ask(find_sweep(name, storage), wait, now)
 
 
 def resume(
@@ -68,9 +104,11 @@ def resume(
         bool, typer.Option("--failed-only", help="Try the trials again that failed, and nothing else.")
     ] = False,
     allow_inexact: InexactOption = False,
+    cluster: ClusterOption = None,
+    wait: WaitOption = True,
     storage: StorageOption = DEFAULT_STORAGE,
 ) -> None:
-    """Go on with a sweep where it stopped, without its file: the log keeps what was submitted."""
+    """Go on with a sweep where it stopped, without its file: the log keeps what was submitted, the storage where to."""
     from orchestrator.finding import find_sweep
 
     found = find_sweep(name, storage)
@@ -78,13 +116,25 @@ def resume(
     from orchestrator.going_on import resume as go_on
     from orchestrator.tables import console
 
-    raise typer.Exit(go_on(found, console(), trials=trials, failed_only=failed_only, allow_inexact=allow_inexact))
+    raise typer.Exit(
+        go_on(
+            found,
+            console(),
+            trials=trials,
+            failed_only=failed_only,
+            allow_inexact=allow_inexact,
+            cluster=cluster,
+            detach=not wait,
+        )
+    )
 
 
 def retry(
     name: SweepName,
     trial: Annotated[int, typer.Argument(metavar="TRIAL", help="The number of a trial that failed.")],
     allow_inexact: InexactOption = False,
+    cluster: ClusterOption = None,
+    wait: WaitOption = True,
     storage: StorageOption = DEFAULT_STORAGE,
 ) -> None:
     """Try one failed trial again, from its last checkpoint and with a new budget of failures, and nothing else."""
@@ -95,7 +145,7 @@ def retry(
     from orchestrator.going_on import retry as try_again
     from orchestrator.tables import console
 
-    raise typer.Exit(try_again(found, trial, console(), allow_inexact=allow_inexact))
+    raise typer.Exit(try_again(found, trial, console(), allow_inexact=allow_inexact, cluster=cluster, detach=not wait))
 
 
 def doctor(
@@ -120,6 +170,7 @@ def register(app: typer.Typer) -> None:
     """Add these commands to the program's own."""
     app.command(epilog="Example: i2i-cluster status quickstart -o json")(status)
     app.command(epilog="Example: i2i-cluster watch 's3://bucket/runs/0123456789ab?endpoint=http://host:8333'")(watch)
+    app.command(epilog="Examples: i2i-cluster logs quickstart -f; i2i-cluster logs quickstart --trial 3")(logs)
     app.command(epilog="Example: i2i-cluster stop quickstart; later `i2i-cluster resume quickstart` goes on.")(stop)
     app.command(
         epilog="Examples: i2i-cluster resume quickstart; i2i-cluster resume quickstart --trials +8 searches 8 settings more"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -11,14 +12,22 @@ from orchestrator.objective import Objective
 from orchestrator.sizes import Sizes
 from orchestrator.space import Axis, settings_of
 from orchestrator.sweep import Sweep
-from orchestrator.sweep_search import named
+from orchestrator.sweep_search import Constraint, named
+from orchestrator.sweeps import planned
+
+MOST_TRAININGS = 100_000  # as of trials: more is a slip of the pen
 
 
 def check_search(
     sweep: Sweep, axes: Mapping[str, Axis], objectives: Sequence[Objective], sizes: Sizes
 ) -> list[Refusal]:
     """Everything that does not go together."""
-    found = [*_scheduler(sweep, objectives), *_budget(sweep, sizes)]
+    found = [
+        *_scheduler(sweep, objectives),
+        *_constraints(sweep.constraints),
+        *_budget(sweep, sizes),
+        *_trainings(sweep),
+    ]
     if sweep.scheduler.pbt:
         found += _population(sweep, axes, sizes)
     if sweep.finalists.settings and not axes:
@@ -49,6 +58,27 @@ def _scheduler(sweep: Sweep, objectives: Sequence[Objective]) -> Iterator[Refusa
     if halving and math.ceil(halving.grace * sweep.steps) >= sweep.steps:
         problem = f"a grace of all {sweep.steps} steps leaves no rung to wait at"
         yield Refusal(problem, path="scheduler.halving.grace", value=halving.grace, rests=["steps"])
+
+
+def _trainings(sweep: Sweep) -> Iterator[Refusal]:
+    finals = sweep.finalists
+    count = planned(sweep.trials, sweep.seeds, finals.settings, finals.seeds)
+    if count > MOST_TRAININGS:
+        path = "seeds" if sweep.trials * sweep.seeds > MOST_TRAININGS else "finalists"
+        problem = f"trials, seeds and finalists make {count:,} trainings; a sweep has at most {MOST_TRAININGS:,}"
+        yield Refusal(problem, path=path, rests=["trials", "seeds", "finalists"])
+
+
+def _constraints(constraints: Sequence[Constraint]) -> Iterator[Refusal]:
+    """Two of one score that cannot both be kept, or of which one says nothing."""
+    for one, other in itertools.combinations(constraints, 2):
+        least, most = (one, other) if one.sign == ">=" else (other, one)
+        if one.metric != other.metric:
+            continue
+        if one.sign == other.sign:
+            yield Refusal(f"{one} and {other}: keep one of the two", path="constraints", value=str(other))
+        elif least.bound > most.bound:
+            yield Refusal(f"{one} and {other} cannot both be kept", path="constraints", value=str(other))
 
 
 def _population(sweep: Sweep, axes: Mapping[str, Axis], sizes: Sizes) -> Iterator[Refusal]:

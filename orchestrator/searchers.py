@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from orchestrator.optuna_study import OptunaStudy
 
 Outcome = Literal["running", "done", "stopped", "failed", "diverged"]
-STARTUP = 10  # trials that must have ended before the others' results decide about a suggestion
+# Trials that must have ended before their results decide about a suggestion, for one objective and for several. Where a sweep
+# has tens, TPE finds more after five than after ten; a front needs parents that differ.
+STARTUP, STARTUP_OF_SEVERAL = 5, 10
 LEAST_STARTUP = 2  # a child has two parents
 ATTEMPTS, DRAWS = 3, 20  # at a setting that no earlier trial has: by the sampler, which tends to insist, then by chance
 
@@ -72,6 +74,11 @@ class Random:
         return sample(self.axes, self.seed, index)
 
 
+def startup_for(objectives: int) -> int:
+    """How many trials must have ended before `Optuna` looks at what came of them."""
+    return STARTUP if objectives == 1 else STARTUP_OF_SEVERAL
+
+
 class Optuna:
     """Optuna's samplers: TPE for one objective, NSGA-II for several.
 
@@ -86,10 +93,10 @@ class Optuna:
     force has a silent gene, drawn at random, which a child inherits.
     """
 
-    def __init__(self, axes: Mapping[str, Axis], seed: int, modes: Sequence[str], startup: int = STARTUP) -> None:
-        """modes: min or max for each objective, in the order of `Told.values`."""
+    def __init__(self, axes: Mapping[str, Axis], seed: int, modes: Sequence[str], startup: int | None = None) -> None:
+        """modes: min or max for each objective, in the order of `Told.values`. startup: other than `startup_for` says."""
         self._axes, self._seed, self._modes = dict(axes), seed, tuple(modes)
-        self._startup = max(startup, LEAST_STARTUP)
+        self._startup = max(startup_for(len(modes)) if startup is None else startup, LEAST_STARTUP)
         self._study: OptunaStudy | None = None
 
     def suggest(self, index: int, told: Sequence[Told]) -> dict[str, Scalar]:

@@ -1,7 +1,8 @@
 """What a sweep's searcher is told, and what it proposes: from the trials in the log to the next setting.
 
-A setting with several seeds is told once, by the mean over them. With the scheduler halving a searcher learns from whole
-brackets alone, so that a sweep proposes the same settings however fast its trials were.
+A setting with several seeds is told once: by the mean over them, and by the one of them that breaks a constraint most, as
+settings are ranked. With the scheduler halving a searcher learns from whole brackets alone, so that a sweep proposes the same
+settings however fast its trials were.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from cluster.proposals import searched
 from orchestrator.objective import Objective
 from orchestrator.searchers import Grid, Optuna, Outcome, Random, Searcher, Told
 from orchestrator.space import Axis
+from orchestrator.standing import violation
 from orchestrator.sweep_search import Constraint
 
 
@@ -60,7 +62,7 @@ class Search:
         outcome = _outcome(seeds)
         values = [_mean(seeds, objective.metric) for objective in self.objectives]
         known = outcome in ("done", "stopped") and all(map(math.isfinite, values))
-        missed = [one.violation(_mean(seeds, one.metric)) for one in self.constraints] if known else []
+        missed = [violation(self.constraints, trial.metrics) for trial in seeds] if known else []
         return Told(
             params=seeds[0].params,
             values=tuple(values) if known else None,

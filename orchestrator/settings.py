@@ -17,6 +17,7 @@ from orchestrator.data import DataFacts
 from orchestrator.errors import Refusal, nearest, nearest_dotted, show
 from orchestrator.existence import absence
 from orchestrator.fields import check_fields, coerce_field, field_problem, is_fixed
+from orchestrator.quantities import single_problem
 from orchestrator.space import Axis, LogUniform, Scalar, Uniform
 from orchestrator.space_check import renamed
 from orchestrator.sums import Sum, members
@@ -113,7 +114,8 @@ def check_names(system: type[System], sweep: Sweep) -> list[Refusal]:
     for key, axis in sweep.search.items():
         names = members(key)
         if len(names) == 1 or (isinstance(axis, Sum) and all(name.startswith("weights.") for name in names)):
-            found += [refusal for name in names for refusal in _check_axis(system, name, axis, f"search.{key}")]
+            wrong = [refusal for name in names for refusal in _check_axis(system, name, axis, f"search.{key}")]
+            found += {str(refusal): refusal for refusal in wrong}.values()  # of a sum's total it is the same for each
         found += _check_conditions(system, key, axis)
     return found
 
@@ -194,15 +196,20 @@ def _unknown_weight(system: type[System], name: str, path: str) -> Refusal:
     return Refusal(f"unknown weight {show(name)} for {system.name}", path=path, value=name, nearest=near, has=has)
 
 
+def _weight_problem(value: Scalar) -> str:
+    if isinstance(value, bool | str) or value < 0:
+        return "must be a number of at least 0"
+    return single_problem(value)
+
+
 def _check_axis(system: type[System], key: str, axis: Axis, path: str) -> list[Refusal]:
     part, _, name = key.partition(".")
     if part == "weights" and name:
         if _is_unknown(system, name):
             return [_unknown_weight(system, name, path)]
-        wrong = [v for v in axis.extremes() if isinstance(v, bool | str) or v < 0]
-        return [
-            Refusal(f"a weight must be a number of at least 0, not {show(v)}", path=path, value=v) for v in wrong[:1]
-        ]
+        told = ((value, _weight_problem(value)) for value in axis.extremes())
+        wrong = [Refusal(f"a weight {problem}, not {show(v)}", path=path, value=v) for v, problem in told if problem]
+        return wrong[:1]
     if part in ("hyper", "balance") and name:
         declared, owner = (system.Hyper, system.name) if part == "hyper" else (Balance, "")
         problems = [field_problem(declared, name, value, owner) for value in axis.extremes()]

@@ -14,20 +14,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cluster.schedulers.halving import rungs
 from orchestrator.errors import Refusal
 from orchestrator.sweep import Sweep
+from orchestrator.sweep_search import named
 from trainers.system import System
 
 Auto = int | float | str
+LEARNING_BRACKET = 6  # settings of a bracket where the searcher learns from one for the next
 USUAL_REPORT = 100  # steps between reports, where a training is long enough
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What this machine offers: CPUs (fractional in a container) and GPUs."""
+    """What this machine, or a cluster, offers: CPUs (fractional in a container) and GPUs. name: for people."""
 
     cpus: float
     gpus: int
+    name: str = "this machine"
+
+
+BOUNDLESS = Machine(1e9, 10**9)  # where nobody knows, and nothing hangs on it
 
 
 @dataclass(frozen=True)
@@ -103,6 +110,26 @@ def find_sizes(
     return sizes, found
 
 
+def pauses(sweep: Sweep) -> tuple[int, ...]:
+    """The steps at which trials wait for one another, and are evaluated."""
+    steps = sweep.steps
+    if halving := sweep.scheduler.halving:
+        return rungs(math.ceil(halving.grace * steps), halving.reduction, steps)
+    if pbt := sweep.scheduler.pbt:
+        every = math.ceil(pbt.every * steps)
+        return tuple(range(every, steps, every))
+    return ()
+
+
+def bracket(sweep: Sweep, trials: int) -> int:
+    """How many settings halving compares with one another; 0 without it. trials: of them all."""
+    halving = sweep.scheduler.halving
+    if halving is None:
+        return 0
+    usual = min(LEARNING_BRACKET, trials) if sweep.searcher == "optuna" else trials
+    return usual if halving.bracket == "auto" else halving.bracket
+
+
 def _check_split(sweep: Sweep, system: type[System] | None, sizes: Sizes) -> list[Refusal]:
     workers, replicas, batch = sweep.resources.most_workers, sizes.replicas, sizes.batch
     if replicas % workers:  # both are powers of two: more workers than replicas
@@ -136,11 +163,12 @@ def _check_intervals(sweep: Sweep, sizes: Sizes) -> list[Refusal]:
         if every > sweep.steps:
             problem = f"{every} is more than the {sweep.steps} steps of a training"
             found.append(Refusal(problem, path=f"every.{key}", value=every, rests=["steps"]))
-    asha = sweep.scheduler.asha
-    if asha and not found:
-        first = math.ceil(asha.grace * sweep.steps / sizes.evaluate) * sizes.evaluate
+    scheduler = sweep.scheduler.asha or sweep.scheduler.median
+    if scheduler and not found:
+        first = math.ceil(scheduler.grace * sweep.steps / sizes.evaluate) * sizes.evaluate
         if first >= sweep.steps:
-            problem = f"asha decides at evaluations from step {math.ceil(asha.grace * sweep.steps)} on; every"
+            who = named(sweep.scheduler)
+            problem = f"{who} decides at evaluations from step {math.ceil(scheduler.grace * sweep.steps)} on; every"
             problem += f" {sizes.evaluate} of {sweep.steps} steps leaves none before the end"
             rests = ["steps", "scheduler"]
             found.append(Refusal(problem, path="every.evaluate", value=sizes.evaluate, rests=rests))
@@ -152,12 +180,12 @@ def _check_room(sweep: Sweep, machine: Machine, sizes: Sizes) -> list[Refusal]:
     wanted, workers, rests = sweep.resources, sweep.resources.least_workers, ["resources.workers"]
     cpus, gpus = workers * wanted.cpus_per_worker, workers * sizes.gpus_per_worker
     if cpus > machine.cpus:
-        problem = f"{workers} x {wanted.cpus_per_worker:g} CPUs are more than this machine's {machine.cpus:g}"
+        problem = f"{workers} x {wanted.cpus_per_worker:g} CPUs are more than {machine.name}'s {machine.cpus:g}"
         fit = math.floor(1000 * machine.cpus / workers) / 1000
         problem += f"; lower resources.workers, or cpus_per_worker to {fit:g}"
         return [Refusal(problem, path="resources.cpus_per_worker", value=wanted.cpus_per_worker, rests=rests)]
     if gpus > machine.gpus:
-        problem = f"{workers} x {sizes.gpus_per_worker:g} GPUs are more than this machine's {machine.gpus}"
+        problem = f"{workers} x {sizes.gpus_per_worker:g} GPUs are more than {machine.name}'s {machine.gpus}"
         return [Refusal(problem, path="resources.gpus_per_worker", value=sizes.gpus_per_worker, rests=rests)]
     return []
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from cluster.log.records import SweepState
-from orchestrator.quantities import read_count, read_duration
+from cluster.log.records import DAMAGE, SweepState, UnreadableLog
+from orchestrator.quantities import read_count, read_duration, read_number
 
 HOUR = 3600.0
 DEFAULT_FAILURES = 3  # as the sweep file's own default
@@ -43,6 +44,11 @@ def _worker_hours(state: SweepState) -> float:
 
 
 def _most_workers(about: Mapping[str, Any]) -> float:
+    with _told_as_damage():
+        return _workers(about)
+
+
+def _workers(about: Mapping[str, Any]) -> float:
     resources = (about.get("written") or {}).get("resources") or {}
     workers = resources.get("workers", 1)
     return float(read_count(workers[-1] if isinstance(workers, list) else workers))
@@ -50,11 +56,27 @@ def _most_workers(about: Mapping[str, Any]) -> float:
 
 def _allowed(about: Mapping[str, Any]) -> dict[str, float]:
     """The limits that the file wrote; empty where the log does not hold it."""
+    with _told_as_damage():
+        return _limits(about)
+
+
+@contextmanager
+def _told_as_damage() -> Iterator[None]:
+    """What was submitted had been checked: what is wrong in the log's copy of it is damage. Raises UnreadableLog."""
+    try:
+        yield
+    except (*DAMAGE, IndexError) as error:
+        raise UnreadableLog("the log is damaged: what it keeps of the sweep file is not as it was submitted") from error
+
+
+def _limits(about: Mapping[str, Any]) -> dict[str, float]:
     written = about.get("written")
     if not written:
         return {}
     budget = written.get("budget") or {}
-    limits = {name: float(budget[name]) for name in ("gpu_hours", "cpu_hours", "cost") if budget.get(name) is not None}
+    limits = {
+        name: read_number(budget[name]) for name in ("gpu_hours", "cpu_hours", "cost") if budget.get(name) is not None
+    }
     if budget.get("wall") is not None:
         limits["wall"] = read_duration(budget["wall"])
     failures = budget.get("failures", DEFAULT_FAILURES)

@@ -10,31 +10,36 @@ import math
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cluster.log.holder import Holder, last_holder
 from cluster.log.records import SweepState, TrialState
 from cluster.log.store import read_log
 from cluster.log.tail import Attempts, attempts
+from cluster.targets.target import JobState
 from orchestrator.finding import FoundSweep
-from orchestrator.outcome import judge
+from orchestrator.outcome import judge, params_of
 from orchestrator.savings import savings
 from orchestrator.spent import budgets
 from orchestrator.sweeps import remaining_steps, trainings
+from orchestrator.targets import SeenJob, see_job
 
+ENDED = ("done", "stopped", "failed")
 STATES = ("running", "pending", "paused", "done", "stopped", "failed")
 
 
 @dataclass(frozen=True)
 class Look:
-    """A sweep at the moment `now` (seconds since 1970). `asked`: whether somebody asked its trials to save and end."""
+    """A sweep at the moment `now` (seconds since 1970). `asked`: whether somebody asked its trials to save and end. job: what
+    its target says of it, where nobody drives it and it was handed to one."""
 
     found: FoundSweep
     attempts: Attempts
     holder: Holder | None
     asked: bool
     now: float
+    job: SeenJob | None = None
 
     @property
     def state(self) -> SweepState:
@@ -47,13 +52,16 @@ class Look:
         return self.holder is not None and self.holder.drives
 
 
-def look(found: FoundSweep) -> Look:
-    """Look at a sweep that was found. Raises what its store does."""
-    return look_at(found, attempts(read_log(found.store, found.paths)), last_holder(found.store, found.paths))
+def look(found: FoundSweep, ask: bool = True) -> Look:
+    """Look at a sweep that was found; `ask`: also its target, where nobody drives it. Raises what its store does."""
+    raw = b"" if found.state.state == "pending" else read_log(found.store, found.paths)
+    seen = look_at(found, attempts(raw), last_holder(found.store, found.paths))
+    is_open = not seen.driven and found.state.state not in ENDED
+    return replace(seen, job=see_job(found)) if ask and is_open else seen
 
 
 def look_at(found: FoundSweep, made: Attempts, holder: Holder | None) -> Look:
-    """The same, where its log was read and its holder is known."""
+    """The same, where its log was read and its holder is known; its target is not asked."""
     asked = holder is not None and holder.drives and found.store.exists(found.paths.stop_request)
     return Look(found, made, holder, asked, time.time())
 
@@ -68,11 +76,12 @@ def describe_status(seen: Look) -> dict[str, Any]:
         "id": state.id,
         "place": seen.found.place(state.id),
         "system": state.about.get("system"),
-        "state": state.state if state.about or not seen.driven else "starting",
+        "state": _state(seen),
         "ended_by": by,
         "reason": ending,
         "asked_to_stop": seen.asked,
         "driver": _driver(seen.holder),
+        "job": _job(seen.job),
         "attempt": state.attempt,
         "opened": seen.attempts.opened[-1] if seen.attempts.opened else None,
         "changed": state.changed or None,
@@ -92,6 +101,16 @@ def describe_status(seen: Look) -> dict[str, Any]:
     }
 
 
+def _state(seen: Look) -> str:
+    """The log's word, but for a sweep that somebody is about to drive, or whose job ended before it could."""
+    job = seen.job
+    if job is not None and job.starts(seen.state):
+        return "pending"
+    if job is not None and job.job is not None and seen.state.state == "pending":
+        return "failed" if job.job.state is JobState.failed else "interrupted"
+    return seen.state.state if seen.state.about or not seen.driven else "starting"
+
+
 def ended_by(seen: Look) -> tuple[str | None, str | None]:
     """(why, by whom) a sweep stands still: failure, trials, budget, user, driver; nothing of one that runs, or is done."""
     state = seen.state
@@ -99,7 +118,7 @@ def ended_by(seen: Look) -> tuple[str | None, str | None]:
         return state.reason or "every trial failed", "failure" if state.reason else "trials"
     if state.state == "stopped":
         return state.reason, "budget"
-    if state.state != "interrupted" or not state.about:
+    if state.state != "interrupted" or not state.about or _state(seen) == "pending":
         return None, None
     if seen.attempts.closed:
         return "as somebody wished", "user"
@@ -111,7 +130,8 @@ def elapsed(seen: Look) -> float | None:
     """Seconds since the present driver opened the sweep, or that the last one had, by what it recorded."""
     if not seen.attempts.opened:
         return None
-    return max(0.0, (seen.now if seen.driven else seen.state.changed) - seen.attempts.opened[-1])
+    runs = seen.driven and seen.state.state == "running"
+    return max(0.0, (seen.now if runs else seen.state.changed) - seen.attempts.opened[-1])
 
 
 def steps_per_second(trial: TrialState) -> float | None:
@@ -140,6 +160,18 @@ def _driver(holder: Holder | None) -> dict[str, Any] | None:
     return {"state": holder.state, "pid": holder.pid, "host": holder.host, "seen": holder.seen}
 
 
+def _job(seen: SeenJob | None) -> dict[str, Any] | None:
+    if seen is None:
+        return None
+    job = seen.job
+    return {
+        "name": job.name if job else None,
+        "place": seen.submission.place,
+        "state": str(job.state) if job else None,
+        "detail": job.detail if job else seen.problem,
+    }
+
+
 def _running(seen: Look, trial: TrialState, rate: float | None) -> dict[str, Any]:
     steps = int(seen.state.about["steps"])
     return {
@@ -150,7 +182,7 @@ def _running(seen: Look, trial: TrialState, rate: float | None) -> dict[str, Any
         "eta_seconds": (steps - trial.step) / rate if rate else None,
         "silent_seconds": max(0.0, seen.now - trial.heard) if trial.heard else None,
         "value": _plain(trial.metrics.get(seen.found.metric, math.nan)),
-        "params": trial.params,
+        "params": params_of(seen.state, trial),
     }
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from rich.console import RenderableType
 
+from orchestrator.outcome import searched
 from orchestrator.quantities import duration_text
-from orchestrator.status import Look, describe_status
+from orchestrator.status import ENDED, Look, describe_status
 from orchestrator.tables import facts, table, words
 
 SHOWN = 10  # rows of what happened
-ENDED = ("done", "stopped", "failed")
 UNITS = {"gpu_hours": "GPU hours", "cpu_hours": "CPU hours", "cost": "cost"}
 
 
@@ -52,6 +52,7 @@ def summary(seen: Look, told: Mapping[str, Any]) -> dict[str, str]:
         "sweep": f"{told['name'] or 'not opened yet'} ({told['id']}){system}",
         "state": state_text(told),
         "driver": driver_text(seen),
+        "job": "" if seen.job is None else str(seen.job),
         "trials": trials_text(told) if told["trials"]["total"] else "",
         "best": best_text(told["best"]),
         "to go": "" if told["eta_seconds"] is None else f"at most {duration_text(told['eta_seconds'])}",
@@ -73,6 +74,8 @@ def state_text(told: Mapping[str, Any]) -> str:
         text += f", {'for' if told['state'] == 'running' else 'after'} {duration_text(told['seconds'])}"
     if told["attempt"] > 1:
         text += f" of attempt {told['attempt']}"
+    if told["state"] in (*ENDED, "interrupted") and told["driver"] and told["driver"]["state"] == "drives":
+        text += "; a driver holds it: it is about to go on, or to let go"
     if told["asked_to_stop"]:
         text += "; somebody asked its trials to save and end"
     return f"{text}: {told['reason']}" if told["reason"] else text
@@ -151,7 +154,7 @@ def _running(seen: Look, trial: Mapping[str, Any]) -> dict[str, Any]:
         "to go": None if left is None else duration_text(left),
         "last heard": None if silent is None else f"{duration_text(silent)} ago",
         seen.found.metric: trial["value"],
-        **{axis: trial["params"].get(axis) for axis in seen.state.about.get("axes", {})},
+        **{name: trial["params"].get(name) for name in searched(seen.state.about)},
     }
 
 

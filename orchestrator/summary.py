@@ -13,6 +13,7 @@ from orchestrator.importance import Importances, importances
 from orchestrator.outcome import Outcome, judge
 from orchestrator.results import leaderboard
 from orchestrator.savings import savings, savings_line
+from orchestrator.saying import visible
 from orchestrator.standing import Standing
 from orchestrator.tables import Columns, print_parts, table, words
 from orchestrator.wording import gain_text, listed, percent, preset_until, seeds_text, spread_text
@@ -27,7 +28,7 @@ def print_results(sweep: FoundSweep, console: Console) -> None:
     objective = objective_text(found) or sweep.metric  # which refuses a sweep that has not started
     title = f"{state.name} ({state.id}), {state.state}: {objective}"
     lines = [*remarks(found), *([weighed.note] if weighed.note and len(found.ranking) > 1 else [])]
-    said = [Text("\n".join(lines))] if lines else []
+    said = [Text(visible("\n".join(lines)))] if lines else []
     print_parts(console, table(title, leaderboard(sweep)), *importance_tables(weighed), *said)
 
 

@@ -15,6 +15,7 @@ from pydantic import Field, StringConstraints
 from orchestrator.errors import refuse
 from orchestrator.fields import fields_schema
 from orchestrator.storage import DEFAULT_STORAGE
+from orchestrator.sweep_cluster import Cluster, ClusterPart
 from orchestrator.sweep_data import DataPart, Part
 from orchestrator.sweep_search import Budget, ConstraintText, Finalists, Objective, Scheduler, SchedulerPart
 from orchestrator.sweep_stop import STOP, Stop
@@ -182,9 +183,10 @@ class Sweep(Part):
         default=DEFAULT_STORAGE,
         description="Where logs, checkpoints and results go: a folder or s3://bucket/prefix?endpoint=...",
     )
-    cluster: Literal["local"] = Field(
-        default="local",
-        description="Where to run: this machine, on a Ray of its own or on the one that RAY_ADDRESS names.",
+    cluster: ClusterPart = Field(
+        default=Cluster(),
+        description="Where to run: local (this machine, on a Ray of its own or on the one that RAY_ADDRESS names), "
+        "http://HEAD:8265 (a Ray cluster), or kubernetes: {...}.",
     )
 
 

@@ -22,6 +22,8 @@ WANTED = {
     "list_type": "a list",
 }
 
+KEY = "[key]"  # where pydantic found something wrong with a key itself
+
 
 def refusals(error: ValidationError, model: type[BaseModel]) -> list[Refusal]:
     """Every mistake in `error`, in the file's words, unknown keys first.
@@ -38,7 +40,9 @@ def refusals(error: ValidationError, model: type[BaseModel]) -> list[Refusal]:
 def _refusal(details: ErrorDetails, model: type[BaseModel]) -> Refusal:
     loc, kind, value = details["loc"], details["type"], details["input"]
     context = details.get("ctx", {})
-    path = ".".join(str(part) for part in loc)
+    path = ".".join(str(part) for part in loc if part != KEY)
+    if KEY in loc:
+        return Refusal(f"a key must be a word, not {show(value)}", path=path, value=value)
     if kind == "extra_forbidden":
         name, keys = str(loc[-1]), _keys_at(model, loc[:-1])
         near = nearest(name, keys)

@@ -6,9 +6,10 @@ import math
 import re
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, model_validator
 
 from orchestrator.errors import show
+from orchestrator.quantities import single_problem
 from orchestrator.sweep_data import Part
 from orchestrator.values import (
     Amount,
@@ -43,18 +44,22 @@ class Constraint(NamedTuple):
         return value - self.bound if self.sign == "<=" else self.bound - value
 
     def __str__(self) -> str:
-        return f"{self.metric} {self.sign} {self.bound:g}"
+        short = f"{self.bound:g}"
+        return f"{self.metric} {self.sign} {short if float(short) == self.bound else repr(self.bound)}"
 
 
-def _constraint(value: object) -> Constraint:
+def read_constraint(value: object) -> Constraint:
+    """The constraint that a sweep file or a log spells; `str` gives it back. ValueError, one clause, for anything else."""
     match = CONSTRAINT.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError(f"must be a score, <= or >=, and a number, such as eval/l1 <= 0.3, not {show(value)}")
+    if problem := single_problem(float(match["bound"])):
+        raise ValueError(f"the bound {problem}, not {match['bound']}")
     return Constraint(match["metric"], match["sign"], float(match["bound"]))
 
 
 ConstraintText = Annotated[
-    Constraint, PlainValidator(_constraint, json_schema_input_type=str), PlainSerializer(str, return_type=str)
+    Constraint, PlainValidator(read_constraint, json_schema_input_type=str), PlainSerializer(str, return_type=str)
 ]
 
 
@@ -69,6 +74,13 @@ class Objective(Part):
         default=[],
         description="Further scores to be good at: the sweep then ends with a Pareto front instead of one winner.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_mapping(cls, value: object) -> object:
+        if isinstance(value, str):
+            raise ValueError(f"must be a mapping, such as {{metric: {value or 'eval/l1'}}}, not {show(value)}")
+        return value
 
 
 class Asha(Part):
@@ -87,7 +99,7 @@ class Halving(Part):
     reduction: Reduction = Field(default=3.0, description="One trial in this many goes on at each rung; at least 1.1.")
     bracket: CountOrAuto = Field(
         default="auto",
-        description="Trials that are compared with one another; auto: all of them, or 9 for a searcher that learns from one "
+        description="Trials that are compared with one another; auto: all of them, or 6 for a searcher that learns from one "
         "bracket for the next.",
     )
 
@@ -137,7 +149,7 @@ def _scheduler(value: object) -> object:
         )
     if len(value) > 1:
         raise ValueError(f"must be one scheduler, not {' and '.join(map(str, value))}")
-    return value
+    return {name: {} if part is None else part for name, part in value.items()}  # `asha:` with nothing behind it
 
 
 SchedulerPart = Annotated[

@@ -24,63 +24,68 @@ class _Rule(Part):
     model_config = ConfigDict(serialize_by_alias=True)  # a sweep's identity speaks of keys as they are written
 
 
-def _default(rule: str, threshold: str) -> float:
-    return RULES[rule].thresholds[threshold]
+def _threshold(rule: str, name: str, description: str) -> Any:
+    """A threshold, which a rule is declared with, as a field; `for` is its alias there."""
+    alias = name if name == "for" else None
+    return Field(default=RULES[rule].thresholds[name], alias=alias, description=description)
+
+
+def _for(rule: str) -> Any:
+    return _threshold(rule, "for", "both for this share of `steps`.")
+
+
+def _grace(rule: str) -> Any:
+    return _threshold(rule, "grace", "not within this share of `steps`, though.")
 
 
 class CriticWon(_Rule):
     """Critics that have nothing left to learn."""
 
-    above: Share = Field(
-        default=_default("critic_won", "above"),
-        description=f"Stop a trial whose critics all have an accuracy above this, {STILL};",
+    above: Share = _threshold(
+        "critic_won", "above", f"Stop a trial whose critics all have an accuracy above this, {STILL};"
     )
-    share: Share = Field(
-        default=_default("critic_won", "for"), alias="for", description="both for this share of `steps`."
-    )
+    share: Share = _for("critic_won")
 
 
 class Collapse(_Rule):
     """Outputs that are all alike."""
 
-    below: Share = Field(
-        default=_default("collapse", "below"),
-        description="Stop a trial whose outputs differ less than this at two evaluations, in shares of what real pictures "
+    below: Share = _threshold(
+        "collapse",
+        "below",
+        "Stop a trial whose outputs differ less than this at two evaluations, in shares of what real pictures "
         f"differ, {STILL};",
     )
-    grace: Share = Field(default=_default("collapse", "grace"), description="not within this share of `steps`, though.")
+    grace: Share = _grace("collapse")
 
 
 class CriticBlind(_Rule):
     """Critics that know nothing."""
 
-    below: Share = Field(
-        default=_default("critic_blind", "below"),
-        description=f"Stop a trial whose critics all have an accuracy below this, {STILL} (0.5 is also how a GAN ends well);",
+    below: Share = _threshold(
+        "critic_blind",
+        "below",
+        f"Stop a trial whose critics all have an accuracy below this, {STILL} (0.5 is also how a GAN ends well);",
     )
-    share: Share = Field(
-        default=_default("critic_blind", "for"), alias="for", description="both for this share of `steps`."
-    )
+    share: Share = _for("critic_blind")
 
 
 class Identity(_Rule):
     """Outputs that are their inputs."""
 
-    below: Share = Field(
-        default=_default("identity", "below"),
-        description=f"Stop a trial whose outputs are nearer than this to their inputs at two evaluations, {STILL}; images in "
-        "[0, 1];",
+    below: Share = _threshold(
+        "identity",
+        "below",
+        f"Stop a trial whose outputs are nearer than this to their inputs at two evaluations, {STILL}; images in [0, 1];",
     )
-    grace: Share = Field(default=_default("identity", "grace"), description="not within this share of `steps`, though.")
+    grace: Share = _grace("identity")
 
 
 class NoGain(_Rule):
     """An objective that stands still."""
 
-    share: Share = Field(
-        default=_default("no_gain", "for"),
-        alias="for",
-        description="Stop a trial whose objective has not improved for this share of `steps`.",
+    share: Share = _threshold(
+        "no_gain", "for", "Stop a trial whose objective has not improved for this share of `steps`."
     )
 
 

@@ -10,6 +10,7 @@ from cluster.layout import SweepPaths
 from cluster.log.driver import is_driven
 from cluster.log.records import SweepState, UnreadableLog
 from cluster.log.store import read_state, sweeps_in
+from cluster.submission import read_submission
 from data_shards.address import is_remote
 from data_shards.store import Store
 from orchestrator.errors import Refusal
@@ -29,8 +30,8 @@ def find_sweeps(storage: str) -> list[dict[str, Any]]:
     for sweep in sweeps_in(store):
         try:
             read.append((sweep, read_state(store, SweepPaths(sweep))))
-        except FileNotFoundError:
-            continue  # claimed by a driver that has recorded nothing yet
+        except FileNotFoundError:  # claimed by a driver that has recorded nothing yet, or handed to a target
+            read += [(sweep, state) for state in _submitted(store, sweep)]
         except UnreadableLog as error:  # one sweep must not hide the others
             rows.append({"id": sweep, "name": "", "storage": store.uri, "state": str(error)})
     read.sort(key=lambda found: found[1].changed, reverse=True)
@@ -43,15 +44,26 @@ def trainings(state: SweepState) -> int:
         return len(state.trials)
     about = state.about
     final = about.get("finalists") or {}
-    best, seeds = int(final.get("settings", 0)), int(final.get("seeds", 0))
-    planned = int(about.get("trials", 0)) * int(about.get("seeds", 1)) + ((best + 1) * seeds if best else 0)
-    return max(len(state.trials), planned)
+    settings, seeds = int(about.get("trials", 0)), int(about.get("seeds", 1))
+    return max(len(state.trials), planned(settings, seeds, int(final.get("settings", 0)), int(final.get("seeds", 0))))
+
+
+def planned(settings: int, seeds: int, finalists: int, fresh: int) -> int:
+    """The trainings of `settings` with `seeds` seeds each, and of a final of the best `finalists` and the preset with `fresh`
+    ones each."""
+    return settings * seeds + ((min(finalists, settings - 1) + 1) * fresh if finalists else 0)
 
 
 def remaining_steps(state: SweepState, trials: int, steps: int) -> int:
     """Steps still to train if none of the `trials` trainings is stopped early: an upper bound."""
     left = sum(steps - t.step for t in state.trials.values() if t.is_live)
     return left + steps * (trials - len(state.trials))
+
+
+def _submitted(store: Store, sweep: str) -> list[SweepState]:
+    """The state of a sweep that was handed to a target and has no log yet."""
+    made = read_submission(store, SweepPaths(sweep))
+    return [] if made is None else [SweepState(id=sweep, name=made.name, state="pending", changed=made.at)]
 
 
 def _row(store: Store, sweep: str, state: SweepState) -> dict[str, Any]:

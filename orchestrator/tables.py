@@ -18,16 +18,19 @@ from rich.markup import escape
 from rich.segment import Segment
 from rich.table import Table
 
+from orchestrator.saying import visible
+
 PIPE_WIDTH = 1_000_000  # a pipe has no width: nothing that a program is meant to read is broken or cut
 GAP = "  "  # between columns
-WIDEST = 24  # of a cell that others make room for in a pipe: one long cell would fill all rows with spaces
+WIDEST = 24  # of a usual cell: one long cell would fill all rows with spaces
 
 
 @dataclass(frozen=True)
 class Columns:
     """Rows of text under one another: framed on a terminal where `framed`, and in a pipe without anything around them.
 
-    heads: the columns' names; empty: without. `bold`: the first column is a name of the rest.
+    heads: the columns' names; empty: without. `bold`: the first column is a name of the rest. widest: of a cell that others
+    make room for in a pipe.
     """
 
     heads: Sequence[str]
@@ -35,6 +38,7 @@ class Columns:
     title: str = ""
     framed: bool = True
     bold: bool = False
+    widest: int = WIDEST
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if console.is_terminal:
@@ -45,28 +49,31 @@ class Columns:
 
     def _table(self) -> Table:
         made = Table(
-            title=escape(self.title) or None, title_justify="left", title_style="bold", show_header=bool(self.heads)
+            title=escape(visible(self.title)) or None,
+            title_justify="left",
+            title_style="bold",
+            show_header=bool(self.heads),
         )
         if not self.framed:
             made.box, made.pad_edge, made.padding = None, False, (0, len(GAP), 0, 0)
         for index in range(max(map(len, [self.heads, *self.rows]))):
             style = "bold" if self.bold and index == 0 else None
-            head = escape(self.heads[index]) if self.heads else ""
+            head = escape(visible(self.heads[index])) if self.heads else ""
             made.add_column(head, style=style, no_wrap=style is not None, overflow="fold" if self.bold else "ellipsis")
         for row in self.rows:
-            made.add_row(*map(escape, row))
+            made.add_row(*(escape(visible(cell)) for cell in row))
         return made
 
     def _lines(self) -> Iterator[str]:
         """The title, the heads and the rows. A cell of several lines goes on under itself, and a long one pushes those that
         follow it to the right."""
         if self.title:
-            yield self.title
-        lines = [list(self.heads)] if self.heads else []
+            yield visible(self.title)
+        lines = [list(map(visible, self.heads))] if self.heads else []
         for row in self.rows:
-            lines += map(list, zip_longest(*(cell.split("\n") for cell in row), fillvalue=""))
+            lines += map(list, zip_longest(*(visible(cell).split("\n") for cell in row), fillvalue=""))
         widths = [
-            max([0, *(len(cell) for cell in column if len(cell) <= WIDEST)])
+            max([0, *(len(cell) for cell in column if len(cell) <= self.widest)])
             for column in zip_longest(*lines, fillvalue="")
         ]
         starts = [0, *accumulate(width + len(GAP) for width in widths)]
@@ -98,10 +105,12 @@ def print_parts(console: Console, *parts: RenderableType) -> None:
         console.print(part)
 
 
-def table(title: str, rows: Sequence[Mapping[str, Any]], *, framed: bool = True) -> Columns:
+def table(title: str, rows: Sequence[Mapping[str, Any]], *, framed: bool = True, widest: int = WIDEST) -> Columns:
     """A table of `rows`; the columns are their keys, in order of first appearance."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    return Columns(columns, [[words(row.get(column)) for column in columns] for row in rows], title, framed)
+    return Columns(
+        columns, [[words(row.get(column)) for column in columns] for row in rows], title, framed, widest=widest
+    )
 
 
 def facts(pairs: Mapping[str, str]) -> Columns:
@@ -111,7 +120,7 @@ def facts(pairs: Mapping[str, str]) -> Columns:
 
 def cell(value: object) -> str:
     """`words(value)` as a cell of a table of rich: no bracket in it is taken for markup."""
-    return escape(words(value))
+    return escape(visible(words(value)))
 
 
 def words(value: object) -> str:

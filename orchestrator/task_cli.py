@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestrator.options import Output, OutputOption, StorageOption
+from orchestrator.saying import say
 from orchestrator.storage import DEFAULT_STORAGE
 
 if TYPE_CHECKING:
@@ -153,6 +154,11 @@ def in_options(refusal: Refusal) -> Refusal:
     """A refusal of the sweep that was made here, in the words of the command line."""
     for one in (refusal, *refusal.also):
         keys = [key for key in OPTIONS if one.path == key or one.path.startswith(f"{key}.")]
+        if one.path == "resources.cpus_per_worker":
+            one.problem = f"{one.problem.partition(';')[0]}; give fewer"
+        for key in (key for key in OPTIONS if "." in key):
+            one.problem = one.problem.replace(key, OPTIONS[key])
+        one.problem = one.problem.partition(", or data.limit")[0]  # for which there is no option
         one.file, one.path = "", OPTIONS[keys[0]] if keys else one.path
     return refusal
 
@@ -169,7 +175,7 @@ def _train(values: dict[str, Any]) -> TaskNetwork:
     plan, _ = plan_again(draft, "")
     code = submit(draft, "", console())
     if code:
-        print("give the same command again to go on", file=sys.stderr)
+        say("give the same command again to go on", aside=True)
         raise typer.Exit(code)
     return find_task(plan.folder, plan.storage)
 
@@ -196,4 +202,4 @@ def _print(found: TaskNetwork, output: Output) -> None:
         "sha256": found.sha256,
     }
     console().print(facts(lines))
-    print(f"task: {found.uri}")
+    say(f"task: {found.uri}")

@@ -18,6 +18,7 @@ from data_shards.decode import decode
 from data_shards.store import Store
 from orchestrator.errors import Refusal, nearest
 from orchestrator.finding import find_sweep
+from orchestrator.saying import say
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -46,11 +47,11 @@ def translate_folder(sweep: str, storage: str, source: Path, target: Path, to: s
         try:
             pixels = decode(keep(picture.read_bytes(), channels).data, channels, side)  # as the builders read it
         except (OSError, ValueError) as error:  # what the decoders raise for a picture that is none
-            print(f"left out {picture}: {error}", file=sys.stderr)
+            say(f"left out {picture}: {error}", aside=True)
             bad += 1
             continue
         _save(target / name, model.translate(pixels, domain))
-    print(f"translated {len(pictures) - bad} pictures to {target} at {side} x {side} pixels")
+    say(f"translated {len(pictures) - bad} pictures to {target} at {side} x {side} pixels")
     if bad == len(pictures):
         raise Refusal("none of the pictures could be read", path="IN_DIR", value=source)
 

@@ -1,4 +1,4 @@
-"""How many trials a sweep has, and which settings of theirs must be looked at before any of them is trained."""
+"""How many trials a sweep has, and which settings a grid gives them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from dataclasses import dataclass
 
 from orchestrator.errors import Refusal, refuse
 from orchestrator.settings import Setting, Settings
-from orchestrator.space import Axis, Choice, Scalar, grid, keep, sample, settings_of
+from orchestrator.space import Axis, Choice, Scalar, grid, keep, settings_of
 from orchestrator.sweep import Sweep
 from trainers.system import System
-
-MOST_CHECKED = 1_000  # of the search's hyper settings: enough to meet every choice, quick for any number of trials
 
 
 @dataclass(frozen=True)
@@ -75,23 +73,3 @@ def _grid(sweep: Sweep, system: type[System], base: Settings, choices: Mapping[s
     if "trials" in sweep.model_fields_set and sweep.trials != len(points) + 1:
         notes.append(f"a grid ignores trials: {sweep.trials}; it has {len(points) + 1} with the preset")
     return Trials(len(points) + 1, points, tuple(notes))
-
-
-def hyper_params(axes: Mapping[str, Axis], trials: Trials, seed: int) -> list[dict[str, Setting]]:
-    """The first MOST_CHECKED different values that the trials have on the searched axes of `hyper`."""
-    wanted = {name: axis for name, axis in axes.items() if name.startswith("hyper.")}
-    different: dict[str, dict[str, Setting]] = {}
-    most = min(
-        MOST_CHECKED, math.prod(len(a.options) if isinstance(a, Choice) else MOST_CHECKED for a in wanted.values())
-    )
-    if not wanted:
-        return []
-    # A draw depends on its own axis and on those that decide about it: every other one would only cost time.
-    drawn = axes if any(axis.when for axis in wanted.values()) else wanted
-    for index in range(1, trials.count):
-        point = trials.points[index - 1] if trials.points else sample(drawn, seed, index)
-        params = {name: point[name] for name in wanted if name in point}
-        different.setdefault(repr(params), params)
-        if len(different) == most:
-            break
-    return list(different.values())

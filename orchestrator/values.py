@@ -112,6 +112,8 @@ def _weight(value: object) -> float:
     number = quantities.read_number(value)
     if number < 0:
         raise ValueError(f"a weight must be at least 0, not {show(value)}")
+    if problem := quantities.single_problem(number):
+        raise ValueError(f"a weight {problem}, not {show(value)}")
     return number
 
 
@@ -200,10 +202,10 @@ Storage = Annotated[str, _written(_storage, str)]
 Share = Annotated[float, _written(_at_least(0, above=True, maximum=1), Annotated[float, Field(gt=0, le=1)])]
 PartShare = Annotated[float, _written(_at_least(0, maximum=1), Annotated[float, Field(ge=0, le=1)])]
 Limit = Annotated[int, _written(_up_to(10**9), Annotated[int, Field(ge=1, le=10**9)] | _CountText)]
-Reduction = Annotated[float, _written(_at_least(1.1), Annotated[float, Field(ge=1.1)])]
+Reduction = Annotated[float, _written(_at_least(1.1, maximum=1e5), Annotated[float, Field(ge=1.1, le=1e5)])]
 Half = Annotated[float, _written(_at_least(0, above=True, maximum=0.5), Annotated[float, Field(gt=0, le=0.5)])]
 Factor = Annotated[float, _written(_at_least(1, above=True, maximum=10), Annotated[float, Field(gt=1, le=10)])]
-Amount = Annotated[float, _written(_at_least(0, above=True), Annotated[float, Field(gt=0)])]
+Amount = Annotated[float, _written(_at_least(1e-6, maximum=1e12), Annotated[float, Field(ge=1e-6, le=1e12)])]
 Jitter = Annotated[float, _written(_at_least(1, maximum=2), Annotated[float, Field(ge=1, le=2)])]
 Cpus = Annotated[float, _written(_at_least(0.001), Annotated[float, Field(ge=0.001)])]
 GpusOrAuto = Annotated[float | Auto, _written(_or_auto(_at_least(0)), Annotated[float, Field(ge=0)] | Auto)]

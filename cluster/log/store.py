@@ -3,7 +3,8 @@
 A segment is made by `Store.create`, which never replaces anything: whoever finds its number taken knows that another
 driver writes this sweep, and has acted on nothing. So the log is its own fence, whatever a lease may say. The surprise is
 the packs: each full hundred of segments is written once more as one object, a pure function of them, so that a long log is
-read in few requests and no reader ever sees anything vanish.
+read in few requests and no reader ever sees anything vanish. A file is synced for those records that somebody acts on; the
+others go along (docs/decisions/011).
 """
 
 from __future__ import annotations
@@ -17,19 +18,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from cluster.layout import DRIVERS, LOG, SweepPaths
+from cluster.layout import DRIVERS, JOB, LOG, SweepPaths
 from cluster.log.lock import SweepBusy
-from cluster.log.records import VERSION, SweepState, UnreadableLog, fold
+from cluster.log.records import MAY_WAIT, VERSION, SweepState, UnreadableLog, fold
 from data_shards.address import join
-from data_shards.store import FolderStore, Store
+from data_shards.store import FolderStore, Store, sync_folder
 
 PACKED = 100  # segments of a pack
 READERS = 16  # segments read at a time
+LONGEST_S = 1.0  # that a record of a file waits to be synced
 SEGMENT = re.compile(r"(\d{8})(?:-(\d{8}))?\.jsonl")  # a segment, or a pack of them from the one to the other
 
 
 class SweepLog(ABC):
-    """The one writer of a log. Each record is stored for good before `append` returns, and folded into `state`."""
+    """The one writer of a log. A record outlives its writer once `append` returns, and is folded into `state` by then; it outlives
+    the machine as well, except where its kind may wait: then only once something else is appended, or `commit` has returned."""
 
     def __init__(self, raw: bytes) -> None:
         self.state = fold(raw)
@@ -42,15 +45,19 @@ class SweepLog(ABC):
 
     @abstractmethod
     def _write(self, record: dict[str, Any]) -> None:
-        """Store a record for good."""
+        """Store a record."""
+
+    @abstractmethod
+    def commit(self, longest: float = 0.0) -> None:
+        """Make sure of what was appended, if any of it has waited for `longest` seconds. Raises OSError."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of it; the log can be opened again."""
+        """Make sure of it all and let go; the log can be opened again."""
 
 
 class FileLog(SweepLog):
-    """A log in a file of this machine: appended to, and synced to the disk."""
+    """A log in a file of this machine. One sync makes sure of all that was written before it."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,14 +68,28 @@ class FileLog(SweepLog):
             raise type(error)(f"{path}: {error}") from error
         self._file = path.open("ab")
         self._file.truncate(raw.rfind(b"\n") + 1)  # a torn last line would swallow the next record
+        self._since: float | None = None  # monotonic time at which the oldest record was written that is not synced yet
+        if not raw:
+            sync_folder(path.parent)
 
     def _write(self, record: dict[str, Any]) -> None:
         self._file.write(_line(record))
         self._file.flush()
-        os.fsync(self._file.fileno())
+        self._since = time.monotonic() if self._since is None else self._since
+        self.commit(LONGEST_S if record["kind"] in MAY_WAIT else 0.0)
+
+    def commit(self, longest: float = 0.0) -> None:
+        """Sync the file."""
+        if self._since is not None and time.monotonic() - self._since >= longest:
+            os.fsync(self._file.fileno())
+            self._since = None
 
     def close(self) -> None:
-        self._file.close()
+        """Sync what is left, also where nobody looked for a while."""
+        try:
+            self.commit()
+        finally:
+            self._file.close()
 
 
 class SegmentLog(SweepLog):
@@ -107,6 +128,9 @@ class SegmentLog(SweepLog):
         self._store.create(f"{self._folder}/{last - PACKED + 1:08d}-{last:08d}.jsonl", content)
         del self._loose[:PACKED]
 
+    def commit(self, longest: float = 0.0) -> None:
+        """Nothing: a segment is there for good once it is made."""
+
     def close(self) -> None:
         """Nothing is held."""
 
@@ -120,14 +144,20 @@ def open_log(store: Store, paths: SweepPaths, driver: int) -> SweepLog:
 
 
 def has_log(store: Store, paths: SweepPaths) -> bool:
-    """Whether the sweep has a log; it may be empty."""
-    return bool(store.list(f"{paths.segments}/")) if store.remote else store.exists(paths.log)
+    """Whether the sweep has a log; it may be empty, or nothing that can be read."""
+    if store.remote:
+        return bool(store.list(f"{paths.segments}/"))
+    assert isinstance(store, FolderStore)
+    return store.path(paths.log).exists()
 
 
 def read_log(store: Store, paths: SweepPaths) -> bytes:
     """The records of a log, a line each, also while it is written. Raises FileNotFoundError, UnreadableLog."""
     if not store.remote:
-        return store.read(paths.log)
+        try:
+            return store.read(paths.log)
+        except IsADirectoryError as error:
+            raise UnreadableLog(f"{log_place(store, paths)} is a folder, and should be the log") from error
     pieces = _pieces(store, paths.segments)
     if not pieces:
         raise FileNotFoundError(f"{log_place(store, paths)} is not there")
@@ -149,11 +179,12 @@ def log_place(store: Store, paths: SweepPaths) -> str:
 
 
 def sweeps_in(store: Store) -> list[str]:
-    """The ids of the sweeps in a storage, sorted. In a remote one, one that was just claimed may have no log yet."""
+    """The ids of the sweeps in a storage, sorted. One that was just claimed, or submitted elsewhere, may have no log yet."""
     if store.remote:
         return sorted({path.split("/")[1] for path in store.list(f"{DRIVERS}/")})
     assert isinstance(store, FolderStore)
-    return sorted(log.parent.name for log in store.root.glob(f"*/{LOG}"))
+    submitted = (record.parent.name for record in store.root.glob(f"{DRIVERS}/*/{JOB}"))
+    return sorted({*submitted, *(log.parent.name for log in store.root.glob(f"*/{LOG}"))})
 
 
 def _line(record: dict[str, Any]) -> bytes:

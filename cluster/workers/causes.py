@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ray.exceptions import RayActorError
+from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.train import ControllerError, WorkerGroupError
 from ray.train.v2._internal.exceptions import (
     UserExceptionWithTraceback,
@@ -12,11 +12,11 @@ from ray.train.v2._internal.exceptions import (
     WorkerHealthCheckFailedError,
 )
 
+from cluster.deaths import in_short
 from cluster.workers.mailbox import Member
 from trainers.errors import PeerLost
 
 WAITING = ", in tree.py:"  # a stalled worker that stood there waited for another one
-LONGEST = 300  # characters of somebody's error text
 
 
 def found_no_room(failure: Exception | None) -> bool:
@@ -28,7 +28,7 @@ def found_no_room(failure: Exception | None) -> bool:
 
 def was_preempted(failure: Exception | None) -> bool:
     """Whether Ray says that a worker died because its machine was announced to go."""
-    return any(death.preempted for death in _deaths(failure).values())
+    return any(isinstance(death, RayActorError) and death.preempted for death in _deaths(failure).values())
 
 
 def cause(failure: Exception | None, members: Mapping[int, Member], size: int, stalls: Sequence[str]) -> str:
@@ -38,7 +38,8 @@ def cause(failure: Exception | None, members: Mapping[int, Member], size: int, s
         return culprits[0] if culprits else f"{stalls[0]}: it waited for another worker"
     if deaths := _deaths(failure):
         who = " and ".join(_name(rank, members) for rank in sorted(deaths))
-        return f"{who} of {size} died"
+        why = {in_short(str(error)) for error in deaths.values() if isinstance(error, OutOfMemoryError)}
+        return f"{who} of {size} died" + "".join(f": {text}" for text in sorted(why)[:1])
     if isinstance(failure, WorkerGroupError):
         return _raised(failure.worker_failures, members, size)
     if isinstance(failure, ControllerError):
@@ -48,13 +49,13 @@ def cause(failure: Exception | None, members: Mapping[int, Member], size: int, s
     return f"the worker group ended: {_last_line(failure) if failure else 'nobody told how'}"
 
 
-def _deaths(failure: Exception | None) -> dict[int, RayActorError]:
+def _deaths(failure: Exception | None) -> dict[int, RayActorError | OutOfMemoryError]:
     """The ranks whose processes are gone."""
     if not isinstance(failure, WorkerGroupError):
         return {}
     checks = {r: e for r, e in failure.worker_failures.items() if isinstance(e, WorkerHealthCheckFailedError)}
     found = {rank: check.health_check_failure for rank, check in checks.items()}
-    return {rank: error for rank, error in found.items() if isinstance(error, RayActorError)}
+    return {rank: error for rank, error in found.items() if isinstance(error, RayActorError | OutOfMemoryError)}
 
 
 def _raised(failures: Mapping[int, Exception], members: Mapping[int, Member], size: int) -> str:
@@ -76,5 +77,4 @@ def _name(rank: int, members: Mapping[int, Member]) -> str:
 
 
 def _last_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:LONGEST]
+    return in_short(str(error) or type(error).__name__)

@@ -22,6 +22,7 @@ from cluster.report import AGAIN, Report
 from cluster.run import Run
 from cluster.stop import StopRequest
 from cluster.tune_bridge import ATTEMPT, REPORT, RUN
+from cluster.waiting import TOLD_AFTER_S
 from cluster.workers.causes import cause, found_no_room, was_preempted
 from cluster.workers.elastic import choose, room
 from cluster.workers.group import SHORT_S, Group, bundle
@@ -35,7 +36,6 @@ POLL_S = 0.5
 LOOK_S = 5.0  # between two looks for room to grow, or for machines that are to go
 SETTLE_S = 3.0  # what a group held is free again a moment after its end
 WAIT_S = 0.2  # between two looks for room to start
-TOLD_AFTER_S = 30.0  # of waiting for room
 REASONS = {"preempted": "a worker was told to leave", "resize": "there is room for more"}
 
 
@@ -141,7 +141,8 @@ class WorkerGroupTrial(tune.Trainable):
         return Report(self._step, outcome="preempted" if preempted else "crashed", error=text)
 
     def _launch(self) -> Report | None:
-        """Launch a group as large as there is room for; a report instead where there is none yet and somebody should know."""
+        """Launch a group as large as there is room for. A report instead of the group's first where somebody should know that there
+        is none yet, or that there is now."""
         run, taken = self._run, bundle(self._config)
         settled = time.monotonic() + (SETTLE_S if self._launches else 0.0)
         while True:
@@ -157,9 +158,9 @@ class WorkerGroupTrial(tune.Trainable):
                 if now - self._waiting >= TOLD_AFTER_S:
                     self._waiting = float("inf")
                     told = f"waiting for {run.least_workers} workers: the cluster has room for {room(taken, nodes)}"
-                    return Report(self._step, notices=(told,))
+                    return Report(self._step, waits=told)
             time.sleep(WAIT_S)
-        self._waiting = None
+        found, self._waiting = self._waiting is not None and self._waiting == float("inf"), None
         start = self._config[ATTEMPT] + self._starts
         name = f"{run.sweep}-{run.trial:04d}-{self._config[ATTEMPT]}-{self._launches}"
         self._group = Group(self._config, start, size, name)
@@ -167,7 +168,7 @@ class WorkerGroupTrial(tune.Trainable):
         if self._starts or size < run.workers:
             verb = "goes on" if self._starts else "trains"
             self._news = f"{verb} with {size} of {run.workers} workers"
-        return None
+        return Report(self._step) if found else None
 
     def _look(self) -> None:
         """See now and then which machines are to go, and whether the group could be larger; then ask it to end for that."""

@@ -5,6 +5,10 @@ Ray has no public call for any of it; the private one stands in this file alone.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
 import ray
 import ray._private.state
 from ray.core.generated.gcs_pb2 import PlacementGroupTableData  # type: ignore[attr-defined]
@@ -19,6 +23,15 @@ def this_node() -> str:
 def any_alive() -> bool:
     """Whether one node lives, as far as Ray's head knows."""
     return any(node["Alive"] for node in ray.nodes())
+
+
+def total() -> dict[str, float]:
+    """What the living nodes have together, free or not."""
+    found: Counter[str] = Counter()
+    for node in ray.nodes():
+        if node["Alive"]:
+            found.update(node["Resources"])
+    return dict(found)
 
 
 def draining() -> set[str]:
@@ -38,14 +51,28 @@ def remove_orphans() -> int:
 
     Ray keeps the group of an actor that was killed until the job's end: its resources would be missing from the next launch.
     """
-    job = ray.JobID.from_hex(ray.get_runtime_context().get_job_id()).binary()
-    accessor = ray._private.state.state._connect_and_get_accessor()
     found = 0
-    for data in map(PlacementGroupTableData.FromString, accessor.get_placement_group_table()):
-        gone = data.state == PlacementGroupTableData.REMOVED
-        ours = data.creator_job_id == job and not data.is_detached
-        made_by_actor = not ray.ActorID(data.creator_actor_id).is_nil()  # the driver makes those that trials run in
-        if ours and not gone and made_by_actor and data.creator_actor_dead:
+    for data in _groups():
+        if not _is_drivers(data) and data.creator_actor_dead:
             remove_placement_group(PlacementGroup(ray.PlacementGroupID(data.placement_group_id)))
             found += 1
     return found
+
+
+def places_wanted() -> int:
+    """How many of the places that Tune asked for no node has room for: a trial runs in each."""
+    return sum(_is_drivers(data) and data.state == PlacementGroupTableData.PENDING for data in _groups())
+
+
+def _groups() -> Iterator[Any]:
+    """This job's placement groups that are not removed, as Ray's head keeps them."""
+    job = ray.JobID.from_hex(ray.get_runtime_context().get_job_id()).binary()
+    accessor = ray._private.state.state._connect_and_get_accessor()
+    for data in map(PlacementGroupTableData.FromString, accessor.get_placement_group_table()):
+        if data.creator_job_id == job and not data.is_detached and data.state != PlacementGroupTableData.REMOVED:
+            yield data
+
+
+def _is_drivers(data: Any) -> bool:
+    """Whether the driver made it, and not an actor."""
+    return bool(ray.ActorID(data.creator_actor_id).is_nil())

@@ -22,6 +22,7 @@ from cluster.stop import StopRequest
 from cluster.training import train
 from cluster.tune_bridge import ATTEMPT, REPORT, RUN
 from cluster.workers.preemption import Draining, heed_sigterm
+from cluster.workers.shipping import Shipper
 from cluster.workers.watchdog import Watchdog, of_attempt
 from data_shards.errors import DataError, TooManyBadSamples, Unreachable
 from data_shards.store import open_store
@@ -49,6 +50,10 @@ def run_trial(config: dict[str, Any]) -> None:
         raise Leaving("saved, and left a machine that was announced to go")
 
 
+class StillBusy(RuntimeError):
+    """This process cannot take another trial. Returning False would end that trial in Tune's eyes, and Tune would tell nobody."""
+
+
 class SingleTrial(wrap_function(run_trial)):  # type: ignore[misc]
     """`run_trial` as Tune runs it, in a thread; the process's main thread, which alone may handle signals, comes by here."""
 
@@ -60,7 +65,9 @@ class SingleTrial(wrap_function(run_trial)):  # type: ignore[misc]
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take the next trial in this process."""
         heed_sigterm()
-        return bool(super().reset_config(new_config))
+        if not super().reset_config(new_config):
+            raise StillBusy("this process has not come to an end with the trial that it had before")
+        return True
 
 
 def train_or_tell(run: Run, place: Place, tell: Tell, wish: Callable[[], str | None] = lambda: None) -> bool:
@@ -72,14 +79,18 @@ def train_or_tell(run: Run, place: Place, tell: Tell, wish: Callable[[], str | N
         store, paths = open_store(run.storage), SweepPaths(run.sweep)
         stop = StopRequest(store, paths.stop_request)
         stalls = of_attempt(paths.stalls(run.trial), place.attempt)
-        with Draining() as draining, Watchdog(run.stall, stalls, store, place.rank) as watchdog:
+        with (
+            Shipper(store, paths.output(run.trial), place.attempt, place.rank) as output,
+            Draining() as draining,
+            Watchdog(run.stall, stalls, store, place.rank) as watchdog,
+        ):
 
             def asked() -> str | None:
                 if stop.is_made():
                     return "interrupted"
                 return "preempted" if draining.is_asked() else wish()
 
-            train(run, place, tell, asked, watchdog.beat)
+            train(run, place, output.telling(tell), asked, watchdog.beat)
     except HALTING as error:
         tell(Report(0, {}, outcome=HALTED, error=str(error)))
         return False

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from data_shards.build.labels import LABELS, Label, read_labels
+from data_shards.build.labels import LABELS, Label, read_labels, unread_columns
 from data_shards.build.layouts import Found, Part, find, recognised
 from data_shards.build.pack import SIZES, Sample
 from data_shards.build.picture import JPEG_QUALITY, Picture, Progress, encode, in_parallel, keep, silent, upright
@@ -63,12 +63,20 @@ def build_folder(
         },
         sources=_digest(root, files),
     )
-    return build(out, recipe, partial(_samples, found, labels, size, progress), validation, upload=upload)
+    return build(
+        out, recipe, partial(_samples, found, labels, unread_columns(root), size, progress), validation, upload=upload
+    )
 
 
 def _samples(
-    found: Sequence[Found], labels: dict[Path, Label], size: int | None, progress: Progress, notes: list[str]
+    found: Sequence[Found],
+    labels: dict[Path, Label],
+    unread: Sequence[str],
+    size: int | None,
+    progress: Progress,
+    notes: list[str],
 ) -> Iterator[Sample]:
+    """unread: columns of labels.csv that tell nothing."""
     channels = {domain: _channels(found, domain) for domain in sorted({d for sample in found for d in sample.parts})}
     unlabelled = 0
     pictures = in_parallel(partial(_pictures, channels=channels, size=size), found, len(found), progress, _THREADS)
@@ -81,6 +89,8 @@ def _samples(
         given = next(iter(labels.values()))
         what = [name for name, value in (("class", given.cls), ("attributes", given.attributes)) if value is not None]
         notes.append(f"{unlabelled} of {len(found)} samples are not in {LABELS} and have no {' and no '.join(what)}")
+    if unread:
+        notes.append(f"columns of {LABELS} that are not read: {', '.join(unread)}")
 
 
 def _pictures(sample: Found, channels: dict[str, int], size: int | None) -> dict[str, Picture]:

@@ -13,8 +13,9 @@ A picture with no line has no attributes that are known, which is not the same a
 import csv
 import difflib
 import io
+import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,16 +41,20 @@ def read_labels(root: Path, files: Sequence[Path]) -> dict[Path, Label]:
     path = root / LABELS
     if not path.exists():
         return {}
+    if not path.is_file():
+        raise DataError(f"{path} is a folder, and should be a table; rename it if it is something else")
     names: dict[str, list[Path]] = {}
     for file in files:
-        for name in {file.name, file.relative_to(root).as_posix()}:
+        for name in dict.fromkeys((file.name, file.relative_to(root).as_posix())):
             names.setdefault(name, []).append(file)
     labels: dict[Path, Label] = {}
     for line, row in _rows(path):
         name, where = row["file"] or "", f"{path}, line {line}"
         matches = names.get(name, [])
         if len(matches) != 1:
-            problem = "names several pictures; give its path" if matches else f"is not a picture here{has(name, names)}"
+            problem = (
+                "names several pictures; give its path" if matches else f"is not a picture here{_hint(name, names)}"
+            )
             raise DataError(f"{where}: {name} {problem}")
         label = _label(row, f"{where}: {name}")
         other = labels.setdefault(matches[0], label)
@@ -61,6 +66,29 @@ def read_labels(root: Path, files: Sequence[Path]) -> dict[Path, Label]:
     if labels and all(label.attributes == "" for label in labels.values()):
         raise DataError(f"{path} has a column {_ATTRIBUTES} in which no line names one; fill it in or drop the column")
     return labels
+
+
+def unread_columns(root: Path) -> list[str]:
+    """The columns of labels.csv in the folder `root` that nobody reads; none where there is no such table."""
+    path = root / LABELS
+    if not path.is_file():
+        return []
+    table = csv.DictReader(io.StringIO(path.read_text("utf-8-sig")))
+    return [column for column in table.fieldnames or () if column not in _COLUMNS]
+
+
+def _hint(name: str, names: Iterable[str]) -> str:
+    """What may have been meant by a name that no picture has."""
+    if "\\" in name:
+        return f"{has(name, names)}; the parts of a path are joined by /"
+    composed = unicodedata.normalize("NFC", name)
+    same = next((other for other in names if unicodedata.normalize("NFC", other) == composed), None)
+    if same is None:
+        return has(name, names)
+    forms = ["composed" if unicodedata.is_normalized("NFC", one) else "decomposed" for one in (name, same)]
+    return (
+        f"; {same} is, which looks the same: its accents are {forms[1]} and those of this line are {forms[0]} (Unicode)"
+    )
 
 
 def _label(row: dict[str, str | None], where: str) -> Label:
@@ -102,12 +130,18 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str | None]]]:
 
 
 def _check_columns(path: Path, columns: Sequence[str]) -> None:
-    """DataError where one is missing, stands there twice or is all but called `attributes`: others are not read."""
+    """DataError where one is missing, stands there twice or is all but called as one that is read: others are not."""
+    for separator in _SEPARATORS + "\t":
+        if len(columns) == 1 and separator in columns[0]:
+            raise DataError(
+                f"{path} has {separator!r} between its columns; put commas there, as in {_COLUMNS[0]},{_COLUMNS[1]}"
+            )
     for column in columns:
         if column in _COLUMNS and columns.count(column) > 1:
             raise DataError(f"{path} has {columns.count(column)} columns {column}; make one of them")
-        if column not in _COLUMNS and difflib.get_close_matches(column.lower(), [_ATTRIBUTES]):
-            raise DataError(f"{path} has a column {column!r}, which is not read; nearest: {_ATTRIBUTES}")
+        close = difflib.get_close_matches(column.strip().lower(), _COLUMNS, n=1, cutoff=0.75)
+        if column not in _COLUMNS and close and close[0] not in columns:
+            raise DataError(f"{path} has a column {column!r}, which is not read; nearest: {close[0]}")
     missing = {"file", *(() if _ATTRIBUTES in columns else ("class",))} - set(columns)
     if missing:
         raise DataError(

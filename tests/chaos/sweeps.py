@@ -11,7 +11,7 @@ from typing import Any
 
 from cluster.checkpoints.folder import Checkpoints
 from cluster.layout import SweepPaths
-from cluster.log.records import read_records
+from cluster.log.records import SweepState, read_records
 from cluster.log.store import read_log, sweeps_in
 from cluster.report import Place
 from cluster.training import train
@@ -20,7 +20,7 @@ from orchestrator.plan import make_plan
 from orchestrator.sizes import Machine
 from orchestrator.sweep import load_sweep
 from tests.beds import until
-from tests.integration.conftest import SPEC
+from tests.integration.spec import SPEC
 from trainers.state import digest
 
 STEPS = 300  # of every run here, 4 s for one worker and 15 s for two where the machine is idle; a kill costs 10 to 30
@@ -30,12 +30,16 @@ TAIL = 25  # lines
 
 @dataclass
 class Sweep:
-    """A folder with a sweep file and, unless it names another, its storage. `inside` is put before every command."""
+    """A folder with a sweep file and, unless it names another, its storage. `inside` is put before every command.
+
+    program: the Python program that is the driver.
+    """
 
     folder: Path
     env: Mapping[str, str]
     storage: str
     inside: Sequence[str] = ()
+    program: Sequence[str] = ("-m", "orchestrator.cli")
     driver: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
 
     def write(self, data: object, trials: int, more: str = "") -> None:
@@ -54,11 +58,11 @@ class Sweep:
         (sweep,) = sweeps_in(self.store)
         return SweepPaths(sweep)
 
-    def start(self) -> None:
-        """`submit`, running."""
+    def start(self, *command: object) -> None:
+        """A command that drives the sweep, running: `submit` where there is no other."""
         with (self.folder / "driver.log").open("ab") as log:
             self.driver = subprocess.Popen(
-                [*self.inside, sys.executable, "-m", "orchestrator.cli", "submit", "sweep.yaml"],
+                [*self.inside, sys.executable, *self.program, *map(str, command or ("submit", "sweep.yaml"))],
                 cwd=self.folder,
                 env=dict(self.env),
                 stdin=subprocess.DEVNULL,
@@ -91,6 +95,13 @@ class Sweep:
         except (FileNotFoundError, ValueError):
             return []
 
+    def state(self) -> SweepState:
+        """What the log adds up to."""
+        state = SweepState()
+        for record in self.records():
+            state.apply(record)
+        return state
+
     def checkpoints(self, trial: int) -> Checkpoints:
         """A trial's checkpoints."""
         return Checkpoints(self.store, self.paths.checkpoints(trial))
@@ -98,6 +109,12 @@ class Sweep:
     def committed(self, trial: int) -> int:
         """The step of a trial's newest checkpoint, 0 where there is none."""
         return max(self.checkpoints(trial).steps(), default=0)
+
+    def trained(self, trial: int) -> str:
+        """The digest of a trial's training state at its newest checkpoint."""
+        newest = self.checkpoints(trial).newest()
+        assert newest is not None
+        return digest(newest.state)
 
     def digests(self, trials: int) -> list[str]:
         """The digest of each trial's training state, as the command line tells it."""

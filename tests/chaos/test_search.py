@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 
-from cluster.log.records import SweepState
 from tests.beds import environment, own_folder, until
+from tests.chaos.calm import calm, came_to
 from tests.chaos.sweeps import Sweep
 
 pytestmark = pytest.mark.ray
@@ -52,19 +52,11 @@ def search(tmp_path, pictures):
             sweep.kill()
 
 
-def state_of(sweep):
-    """What the log adds up to."""
-    state = SweepState()
-    for record in sweep.records():
-        state.apply(record)
-    return state
-
-
 def finished(sweep):
     """Submit to the end; the state then."""
     sweep.start()
     assert sweep.end(END_S) == 0, sweep.tail()
-    return state_of(sweep)
+    return sweep.state()
 
 
 def killed(sweep, moments):
@@ -80,20 +72,6 @@ def killed(sweep, moments):
 def has_come(sweep, records):
     """Whether the log has so many records, or nobody writes it any more."""
     return len(sweep.records()) >= records or not sweep.driving()
-
-
-def told(state):
-    """All that a trial came to: its values, where it ended and why, its scores, and whose checkpoints it took over."""
-    return {
-        index: (t.params, t.seed, t.setting, t.state, t.by, t.step, t.lineage, scores(t))
-        for index, t in state.trials.items()
-    }
-
-
-def scores(trial):
-    return [
-        (step, {n: v for n, v in found.items() if n.startswith(("eval/", "loss/"))}) for step, found in trial.history
-    ]
 
 
 def moments_of(seed, count, records):
@@ -118,13 +96,12 @@ def test_a_killed_driver_decides_as_it_would_have(search):
 
 
 def check_exact(search, more, seed, kills):
-    whole = search("whole", more)
-    expected = finished(whole)
     disturbed = search("disturbed", more)
-    found = killed(disturbed, moments_of(seed, kills, len(whole.records())))
-    assert told(found) == told(expected)
-    assert disturbed.digests(len(found.trials)) == whole.digests(len(expected.trials))
-    clean_up(whole, disturbed)
+    expected = calm((disturbed.folder / "sweep.yaml").read_text(), disturbed.folder / "calm")
+    found = killed(disturbed, moments_of(seed, kills, expected.records))
+    assert came_to(found) == came_to(expected.state)
+    assert {index: disturbed.trained(index) for index in found.trials} == expected.digests
+    clean_up(disturbed)
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from cluster.layout import SweepPaths
 from orchestrator.plan import make_plan
 from orchestrator.sizes import Machine
 from orchestrator.sweep import load_sweep
-from tests.beds import TRIAL, environment, is_actor, own_folder, title, until
+from tests.beds import TRIAL, environment, is_actor, own_folder, raylets, title, until
 from tests.chaos.sweeps import STEPS, Sweep, breaches, reported
 from tests.faults import faulty
 
@@ -232,6 +232,28 @@ def test_a_sweep_whose_own_ray_dies_says_so(alone, tmp_path, pictures):
     assert alone.end(END_S) == 1
     assert "error: every node of this Ray is dead" in alone.output()
     assert "submit the same file again to go on" in alone.output()
+
+
+@pytest.mark.slow
+def test_a_stopped_trial_that_cannot_say_goodbye_does_not_hold_up_the_next_one(tmp_path, proxy, seaweed, pictures):
+    with raylets(1, cpus=1.0, more={**seaweed.env, "TUNE_FUNCTION_THREAD_TIMEOUT_S": "1"}) as bed:
+        sweep = Sweep(tmp_path, bed.env, "")
+        proxy.use(sweep)
+        proxy.fate, proxy.trials = "hang", {1}
+        sweep.write(pictures, 3, "scheduler: {asha: {grace: 0.05}}\nresources: {cpu_capability: default}\n")
+        file = tmp_path / "sweep.yaml"
+        text = file.read_text().replace("weights.l1: {log_uniform: [10, 200]}", "hyper.lr: {choice: [1.0e-7, 2.0e-7]}")
+        file.write_text(text.replace("eval/ssim, mode: max", "eval/l1").replace(f"steps: {STEPS}", "steps: 40"))
+        sweep.start()
+        try:
+            assert sweep.end(END_S) == 0, sweep.tail()
+        finally:
+            sweep.kill()
+        trials = sweep.state().trials
+        assert trials[1].by == "asha", sweep.tail()
+        (left,) = [record for record in sweep.records() if record["kind"] == "preempted"]
+        assert (left["trial"], "has not come to an end with the trial" in left["why"]) == (2, True)
+        assert trials[2].state in ("done", "stopped") and trials[2].failures == 0
 
 
 def stumbles(sweep, trial):

@@ -11,6 +11,7 @@ from orchestrator.plan import make_plan
 from orchestrator.sizes import Machine
 from orchestrator.sweep import read_sweep
 from tests.cluster.conducting import RemoteStore, Sweep
+from tests.cluster.running import Disk
 
 TINY = {"width": 4, "blocks": 1, "critic": "patch16", "critic_width": 4, "pool": 6}
 
@@ -63,3 +64,8 @@ def make_sweep(tmp_path):
     yield make
     for of in made:
         of.crash()
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    return Disk(monkeypatch)

@@ -1,7 +1,7 @@
 """What a dead group is said to have died of: of several complaints, the one that names the culprit."""
 
 import pytest
-from ray.exceptions import RayActorError
+from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.train import ControllerError, WorkerGroupError
 from ray.train.v2._internal.exceptions import (
     UserExceptionWithTraceback,
@@ -16,11 +16,17 @@ from trainers.errors import PeerLost
 
 MEMBERS = {rank: Member(rank, "n1", "host", 100 + rank) for rank in range(4)}
 LOST = "rank 0 lost a peer (rank 1) in a sum of 9 numbers: Connection reset by peer"
+NO_MEMORY = "Ray ended its process, because its node was low on memory: 7GB of 8GB were used"
 STALL = "step 41 stalled for 600 s on rank {} (host, pid 101) while training, in {}"
 
 
 def died(preempted: bool = False) -> WorkerHealthCheckFailedError:
     return WorkerHealthCheckFailedError("a check failed", RayActorError(preempted=preempted))
+
+
+def ended_for_memory() -> WorkerHealthCheckFailedError:
+    text = "1 worker(s) were killed due to the node running low on memory. It was 7GB used / 8GB limit\nRefer to the documentation"
+    return WorkerHealthCheckFailedError("a check failed", OutOfMemoryError(text))
 
 
 def raised(error: Exception) -> UserExceptionWithTraceback:
@@ -38,6 +44,11 @@ def group(**failures: Exception) -> WorkerGroupError:
         (group(r0=raised(PeerLost(LOST)), r1=died()), 2, "worker 1 (host, pid 101) of 2 died"),
         (group(r3=died(), r1=died()), 4, "worker 1 (host, pid 101) and worker 3 (host, pid 103) of 4 died"),
         (group(r5=died()), 8, "worker 5 of 8 died"),
+        (
+            group(r0=raised(PeerLost(LOST)), r1=ended_for_memory()),
+            2,
+            f"worker 1 (host, pid 101) of 2 died: {NO_MEMORY}",
+        ),
         (
             group(r0=raised(PeerLost(LOST)), r1=raised(OSError("first\nNo space left\n"))),
             2,

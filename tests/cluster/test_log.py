@@ -122,23 +122,44 @@ def test_an_evaluation_told_twice_counts_once(path):
     assert [(step, seen["eval/l1"]) for step, seen in trial.history] == [(20, 0.25)]
 
 
+OPENED = b'{"v": 1, "kind": "opened", "id": "sweep", "name": "toy", "attempt": 1, "about": {}}\n'
+
+
 @pytest.mark.parametrize(
-    "line",
+    ("line", "more"),
     [
-        b"\n",
-        b"{\n",
-        b"[1]\n",
-        b"3\n",
-        b"\0\0\n",
-        b'{"v": 1}\n',
-        b'{"v": 1, "kind": "ended", "trial": 7}\n',
-        b'{"v": 1, "kind": "closed", "state": "done", "at": 1e300}\n',
-        b'{"v": 1, "kind": "closed", "state": "done", "at": NaN}\n',
+        (b"\n", ""),
+        (b"{\n", ""),
+        (b"[1]\n", ""),
+        (b"3\n", ""),
+        (b"\0\0\n", ""),
+        (b'{"v": 1}\n', ": kind is missing"),
+        (b'{"v": 1, "kind": "started", "trial": 7}\n', ": a log begins with opened, not with started"),
+        (OPENED + b'{"v": 1, "kind": "started", "trial": 7}\n', ""),
+        (OPENED + b'{"v": 1, "kind": "closed", "state": "done", "at": 1e300}\n', ""),
+        (OPENED + b'{"v": 1, "kind": "closed", "state": "done", "at": NaN}\n', ""),
+        (
+            OPENED + b'{"v": 1, "kind": "closed", "state": "zombie"}\n',
+            ": state is 'zombie', not one of done, failed, stopped, interrupted",
+        ),
+        (OPENED + b'{"v": 1, "kind": "ended", "trial": "x"}\n', ": trial is 'x', not a whole number of at least 0"),
+        (OPENED.replace(b"{}", b'{"steps": "many"}'), ": about.steps is 'many', not a whole number of at least 0"),
+        (OPENED.replace(b"{}", b'{"axes": 3}'), ": about.axes is 3, not a mapping"),
+        (
+            OPENED.replace(b"{}", b'{"objectives": [{"metric": "eval/l1", "mode": "low"}]}'),
+            ": about.objectives.0.mode is 'low', not one of min, max",
+        ),
+        (
+            OPENED.replace(b"{}", b'{"written": "' + 99 * b"x" + b'"}'),
+            f": about.written is '{36 * 'x'}..., not a mapping",
+        ),
     ],
 )
-def test_a_damaged_line_is_named(path, line):
+def test_a_damaged_line_is_named(path, line, more):
     path.parent.mkdir()
     path.write_bytes(line)
+    number = line.count(b"\n")
     for read in (lambda: read_state(FolderStore(path.parent.parent), SweepPaths("sweep")), lambda: FileLog(path)):
-        with pytest.raises(UnreadableLog, match=f"^{path}: line 1 of the log is damaged$"):
+        with pytest.raises(UnreadableLog) as caught:
             read()
+        assert str(caught.value) == f"{path}: line {number} of the log is damaged{more}"

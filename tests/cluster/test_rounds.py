@@ -1,102 +1,16 @@
 """Sweeps whose trials wait for one another: killed after any record, they end as the undisturbed one does."""
 
-import hashlib
-import json
 from typing import Any
 
 import pytest
 
-from cluster.conductor import Conductor
 from cluster.job import PBT, Asha, Finalists, Halving
 from cluster.log.records import read_records
 from cluster.log.store import read_log
-from tests.cluster.conducting import PATHS, STEPS
+from tests.cluster.conducting import PATHS
+from tests.cluster.running import Runner, halve, outcome, value
 
-EVERY = 2
-
-
-def value(trial, step):
-    """What a trial scores: by its values and its seed alone."""
-    text = json.dumps([trial.params, trial.seed, step]).encode()
-    return int.from_bytes(hashlib.sha256(text).digest()[:4], "big") / 2**32
-
-
-class Runner:
-    conductor: Conductor
-
-    """Runs what a conductor hands out, two at a time, and dies after its `dies_at`-th record."""
-
-    def __init__(self, sweep, dies_at=None, **job):
-        self.sweep, self.job = sweep, job
-        self.steps = {}  # trial -> where its checkpoint is
-        self.trained = []  # (trial, step) as they were trained
-        self.attempt(dies_at)
-
-    def attempt(self, dies_at=None):
-        """A driver's life."""
-        self.left, self.seen = dies_at, set()
-        try:
-            self.conductor = self.sweep.attempt(clone=self._clone, observe=self._observe, **self.job)
-            self._run()
-            self.conductor.close()
-        except InterruptedError:
-            return False
-        return True
-
-    def _observe(self, state):
-        if self.left is not None:
-            self.left -= 1
-            if self.left < 0:
-                raise InterruptedError
-
-    def _clone(self, donor, trial, step, attempt):
-        assert self.steps[donor] == step, "a donor stands still until its checkpoint is given"
-        assert attempt == self.conductor_state().trials[trial].starts + 1
-        self.steps[trial] = step
-
-    def conductor_state(self):
-        return self.sweep.logged()
-
-    def _run(self):
-        running: list[int] = []
-        while True:
-            while len(running) < 2 and (found := self.conductor.next_trial()) is not None:
-                running.append(found[0])
-                self.seen.discard(found[0])
-            if not running:
-                assert self.conductor.is_finished(), "nothing runs and nothing is handed out: a deadlock"
-                return
-            running = [index for index in running if self._advance(index)]
-
-    def _advance(self, index):
-        """A trial trains on to its next evaluation; says whether it still runs."""
-        trial = self.conductor.state.trials[index]
-        step = self.steps.get(index, 0)
-        if step and index not in self.seen:
-            step -= EVERY  # a trial that was started again says its last evaluation again
-        self.seen.add(index)
-        step += EVERY
-        self.trained.append((index, step))
-        self.steps[index] = step
-        assert trial.state == "running"
-        verdict = self.conductor.reported(index, step, {"eval/l1": value(trial, step)}, True)
-        if verdict == "continue" and step == STEPS:
-            self.conductor.ended(index, "done", None)
-        return verdict == "continue" and step < STEPS
-
-
-def outcome(sweep):
-    state = sweep.logged()
-    return {
-        i: (t.params, t.seed, t.setting, t.state, t.step, t.metrics, t.lineage, t.by, t.finalist)
-        for i, t in state.trials.items()
-    }
-
-
-def halve(params, number, trial):
-    return {"weights.cyc": params["weights.cyc"] / 2 + number + trial}
-
-
+pytestmark = pytest.mark.usefixtures("disk")  # thousands of records
 JOBS: dict[str, dict[str, Any]] = {
     "halving": {"schedule": Halving(2, 2, 4)},
     "brackets": {"schedule": Halving(2, 2, 2)},
@@ -136,6 +50,30 @@ def test_asha_killed_after_any_record_loses_nothing_and_promotes_nobody_twice(ma
         assert sorted(ended) == sorted(state.trials), "each trial ends once"
 
 
+def flat(trial):
+    """A rule that gives up on some trainings, by their seed and values alone."""
+    return ("flat", "nothing moves") if trial.history and value(trial, 0) < 0.3 else None
+
+
+def test_seeds_of_a_setting_that_is_out_are_not_run_whatever_record_the_driver_dies_after(make_sweep):
+    job = {"schedule": Asha(2, 2), "trials": 6, "seeds": 2, "stops": flat}
+    whole = make_sweep()
+    Runner(whole, **job)
+    records = len(list(read_records(read_log(whole.store, PATHS))))
+    causes = {trial.by for trial in whole.logged().trials.values() if trial.why.startswith("its setting")}
+    assert causes == {"asha", "flat"}, "the sweep has a case of each"
+    for dies_at in range(records):
+        sweep = make_sweep()
+        assert Runner(sweep, dies_at=dies_at, **job).attempt(), dies_at
+        trials = sweep.logged().trials
+        assert len(trials) == 12
+        ended = [r["trial"] for r in read_records(read_log(sweep.store, PATHS)) if r["kind"] == "ended"]
+        assert sorted(ended) == sorted(trials), "each trial ends once"
+        for trial in trials.values():
+            cause, _, other = trial.why.rpartition("stopped as trial ")
+            assert not cause or trials[int(other)].by == trial.by, "a seed is out by what its setting is out by"
+
+
 def test_a_setting_that_is_stopped_takes_its_other_seeds_with_it(sweep):
     conductor = sweep.attempt(schedule=Asha(2, 2), seeds=2, trials=3)
     assert [conductor.next_trial()[0] for _ in range(3)] == [0, 1, 2]
@@ -146,6 +84,21 @@ def test_a_setting_that_is_stopped_takes_its_other_seeds_with_it(sweep):
     assert (trials[2].by, trials[2].why) == ("asha", "not among the better ones at step 2")
     assert conductor.next_trial()[0] == 4, "trial 3, the same setting with another seed, is not worth a start"
     assert (trials[3].state, trials[3].by, trials[3].why) == ("stopped", "asha", "its setting was stopped as trial 2")
+
+
+def test_no_seed_of_the_preset_is_stopped(sweep):
+    conductor = sweep.attempt(schedule=Asha(2, 2), seeds=2, trials=2)
+    assert [conductor.next_trial()[0] for _ in range(4)] == [0, 1, 2, 3]
+    assert conductor.reported(2, 2, {"eval/l1": 0.1}, True) == "continue"
+    assert conductor.reported(1, 2, {"eval/l1": 0.9}, True) == "continue"
+    assert conductor.state.decisions[1, 2] == "continue"
+    assert conductor.reported(3, 2, {"eval/l1": 0.9}, True) == "stop", "another setting that does as badly is"
+    assert {i: trial.state for i, trial in conductor.state.trials.items()} == {
+        0: "running",
+        1: "running",
+        2: "stopped",
+        3: "stopped",
+    }
 
 
 def test_a_rule_stops_a_trial_and_is_named(sweep):

@@ -183,20 +183,26 @@ def test_a_group_grows_into_room_that_turns_up(run, trial, monkeypatch):
     assert state(run) == undisturbed(run)
 
 
-def test_waiting_for_room_is_told_once_and_can_be_ended(run, trial, monkeypatch):
+def test_waiting_for_room_is_told_once_with_its_end_and_can_be_ended(run, trial, monkeypatch):
     monkeypatch.setattr(worker_group, "TOLD_AFTER_S", 0.2)
     blocker = actor(Blocker, num_cpus=1)
     ray.get(blocker.pid.remote())
     wait(lambda: cpus_free() == 1, "one of two CPUs is taken")
     waiting = trial(run)
     told = waiting.step()[REPORT]
-    assert told.notices == ("waiting for 2 workers: the cluster has room for 1",)
-    assert (told.outcome, told.metrics) == (None, {})
+    assert told == Report(0, waits="waiting for 2 workers: the cluster has room for 1")
     StopRequest(open_store(run.storage), SweepPaths(run.sweep).stop_request).make()
     assert waiting.step()[REPORT].outcome == "interrupted"
     assert waiting.step() == {"done": True}
+
+    made = []
+    monkeypatch.setattr(worker_group, "Group", lambda *arguments: made.append(arguments))
+    StopRequest(open_store(run.storage), SweepPaths(run.sweep).stop_request).withdraw()
+    lucky = trial(run)
+    assert lucky.step()[REPORT].waits
     ray.kill(blocker)
     wait(lambda: cpus_free() == 2, "it is free again")
+    assert (lucky.step()[REPORT], len(made)) == (Report(0), 1), "somebody should know that it waits no longer"
 
 
 def test_the_room_of_a_killed_maker_is_taken_back(here):

@@ -1,6 +1,7 @@
 """Attributes on their way from labels.csv to a batch: any number for a picture, none, or not known."""
 
 import tarfile
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -209,6 +210,15 @@ def test_a_name_that_the_head_does_not_know_is_damage(tmp_path: Path) -> None:
             " has no column file; its first line must be file,class or file,class,text; attributes may be a further column, "
             "or stand in the place of class",
         ),
+        ("file;class\n0.png;cat\n", " has ';' between its columns; put commas there, as in file,class"),
+        ("file\tclass\n0.png\tcat\n", " has '\\t' between its columns; put commas there, as in file,class"),
+        ("file,Class\n0.png,cat\n", " has a column 'Class', which is not read; nearest: class"),
+        ("file,class,txt\n0.png,cat,x\n", " has a column 'txt', which is not read; nearest: text"),
+        (
+            "file,class\na\\0.png,cat\n",
+            ", line 2: a\\0.png is not a picture here; nearest: a/0.png; has: 0.png, a/0.png, 1.png, a/1.png, 2.png, a/2.png, "
+            "3.png, a/3.png, 4.png, a/4.png, 5.png, a/5.png, ...; the parts of a path are joined by /",
+        ),
         (
             "file,text\n0.png,red\n",
             " has no column class; its first line must be file,class or file,class,text; attributes may be a further column, "
@@ -221,6 +231,31 @@ def test_what_cannot_be_right_is_told(make: Make, tmp_path: Path, csv: str, erro
         make(csv)
     assert str(caught.value) == f"{tmp_path}/s/labels.csv{error}"
     assert not (tmp_path / "shards").exists()
+
+
+def test_a_name_that_only_looks_like_a_files_is_told(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "s/a/0.png").rename(tmp_path / "s/a" / unicodedata.normalize("NFD", "é.png"))
+    with pytest.raises(DataError) as caught:
+        make(unicodedata.normalize("NFC", "file,class\né.png,cat\n"))
+    assert str(caught.value) == (
+        f"{tmp_path}/s/labels.csv, line 2: {unicodedata.normalize('NFC', 'é.png')} is not a picture here; "
+        f"{unicodedata.normalize('NFD', 'é.png')} is, which looks the same: its accents are decomposed and those of this line are "
+        "composed (Unicode)"
+    )
+
+
+def test_a_folder_is_no_table_of_labels(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "s/labels.csv").mkdir()
+    with pytest.raises(DataError) as caught:
+        make()
+    assert str(caught.value) == (
+        f"{tmp_path}/s/labels.csv is a folder, and should be a table; rename it if it is something else"
+    )
+
+
+def test_columns_that_nobody_reads_are_told(make: Make) -> None:
+    made = make("file,class,author,year\n" + "".join(f"{i}.png,cat,me,1999\n" for i in range(8)))
+    assert "columns of labels.csv that are not read: author, year" in made.head.notes
 
 
 def test_a_pair_cannot_have_different_attributes(make: Make, tmp_path: Path) -> None:

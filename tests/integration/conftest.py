@@ -10,19 +10,8 @@ from typing import Any
 import pytest
 
 from data_shards.build.openmoji import build_openmoji
-
-SPEC = """
-name: small
-system: pix2pix
-data: {{uri: "{shards}", image: 32, batch: 8, replicas: 2, augment: {{jitter: 1.0}}}}
-steps: {steps}
-hyper: {{width: 4, critic: patch16, critic_width: 4}}
-search:
-  weights.l1: {{log_uniform: [10, 200]}}
-trials: {trials}
-objective: {{metric: eval/ssim, mode: max}}
-every: {{report: 5, evaluate: {evaluate}, checkpoint: {evaluate}}}
-"""
+from tests.beds import raylets
+from tests.integration.joining import CPUS, Joined
 
 
 @dataclass(frozen=True)
@@ -81,3 +70,25 @@ def shards(tmp_path_factory):
 @pytest.fixture
 def desk(tmp_path):
     return Desk(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def bed():
+    """A running Ray of two CPUs; tests leave it as it was."""
+    with raylets(1, cpus=CPUS) as running:
+        yield running
+
+
+@pytest.fixture
+def joined(bed, tmp_path, shards):
+    """Makes sweeps on that Ray, each in a folder of its name; their drivers are ended with the test."""
+    made = []
+
+    def join(name, more="", **options):
+        made.append(Joined(bed, tmp_path / name, shards, more, **options))
+        return made[-1]
+
+    yield join
+    for sweep in made:
+        if sweep.driver is not None:
+            sweep.kill()

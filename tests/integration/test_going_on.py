@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from tests.integration.conftest import SPEC, Desk
+from tests.integration.conftest import Desk
+from tests.integration.spec import SPEC
 
 pytestmark = pytest.mark.ray
 TRIALS, STEPS = 2, 60

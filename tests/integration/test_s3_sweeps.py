@@ -22,7 +22,8 @@ from cluster.log.store import read_log, sweeps_in
 from data_shards.address import join
 from data_shards.store import Store, open_store
 from orchestrator.sweeps import find_sweeps
-from tests.integration.conftest import SPEC, Desk
+from tests.integration.conftest import Desk
+from tests.integration.spec import SPEC
 from trainers.state import digest
 
 pytestmark = pytest.mark.ray

@@ -12,7 +12,8 @@ import pyarrow.parquet as parquet
 import pytest
 from PIL import Image
 
-from tests.integration.conftest import SPEC, Desk
+from tests.integration.conftest import Desk
+from tests.integration.spec import SPEC
 
 pytestmark = pytest.mark.ray
 TRIALS, STEPS = 3, 60

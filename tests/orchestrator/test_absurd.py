@@ -12,6 +12,9 @@ from orchestrator.plan_view import describe, estimate_of
 from orchestrator.yaml_file import parse_yaml
 
 DIGITS = "9" * 400
+MOST = "must be at most 3.4e+38, the largest number that fp32 holds"
+LEAST = "must be 0, or at least 1.2e-38, the smallest number that fp32 holds"
+SEARCH = "objective: {metric: eval/l1}\ntrials: 4\n"
 
 
 @pytest.mark.parametrize(
@@ -26,6 +29,31 @@ DIGITS = "9" * 400
         ("resources: {threads: 2k}", "resources.threads: must be at most 1024, not '2k'"),
         ("resources: {cpus_per_worker: 1e-300}", "resources.cpus_per_worker: must be at least 0.001, not 1e-300"),
         ("scheduler: {asha: {reduction: 1.01}}", "scheduler.asha.reduction: must be at least 1.1, not 1.01"),
+        (
+            "scheduler: {halving: {reduction: 1.0e+300}}",
+            "scheduler.halving.reduction: must be at most 100000, not 1e+300",
+        ),
+        ("weights: {cyc: 1.0e+308}", f"weights.cyc: a weight {MOST}, not 1e+308"),
+        ("weights: {cyc: 1.0e-320}", f"weights.cyc: a weight {LEAST}, not 1e-320"),
+        ("hyper: {lr: 1.0e+39}", f"hyper.lr: {MOST}, not 1e+39"),
+        ("hyper: {lr: 1.0e-39}", f"hyper.lr: {LEAST}, not 1e-39"),
+        ("balance: {lr_ratio: 1.0e+300}", f"balance.lr_ratio: {MOST}, not 1e+300"),
+        ("budget: {cpu_hours: 1.0e+308}", "budget.cpu_hours: must be at most 1e+12, not 1e+308"),
+        ("budget: {cpu_hours: 1.0e-300}", "budget.cpu_hours: must be at least 1e-06, not 1e-300"),
+        ("constraints: [eval/l1 <= 1e999]", f"constraints.0: the bound {MOST}, not 1e999"),
+        (
+            f"{SEARCH}search: {{weights.cyc: {{uniform: [1, 1.0e+308]}}}}",
+            f"search.weights.cyc: a weight {MOST}, not 1e+308",
+        ),
+        (
+            f"{SEARCH}search: {{weights.cyc: {{log_uniform: [1.0e-320, 1]}}}}",
+            f"search.weights.cyc: a weight {LEAST}, not 1e-320",
+        ),
+        (f"{SEARCH}search: {{hyper.lr: {{choice: [1.0e+300]}}}}", f"search.hyper.lr: {MOST}, not 1e+300"),
+        (
+            f"{SEARCH}search: {{weights.cyc + weights.adv: {{sum: 1.0e+300}}}}",
+            f"search.weights.cyc + weights.adv: a weight {MOST}, not 1e+300",
+        ),
         (f"balance: {{lr_ratio: {DIGITS}}}", "balance.lr_ratio: is too large a number: 9999"),
         (f"hyper: {{width: {DIGITS}}}", "hyper.width: must be at most 4096, not 9999"),
     ],

@@ -26,7 +26,7 @@ def make_sweep(storage):
     store = open_store(storage)
     with driving(store, PATHS) as driver:
         log = open_log(store, PATHS, driver)
-        about = {"system": "cyclegan", "trials": 2, "objective": {"metric": "eval/ssim", "mode": "max"}}
+        about = {"system": "cyclegan", "trials": 2, "steps": 9, "objective": {"metric": "eval/ssim", "mode": "max"}}
         log.append("opened", id=PATHS.id, name="toy", attempt=1, about=about)
         for trial in (0, 1):
             log.append("suggested", trial=trial, params={})

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from orchestrator.outcome import judge
-from orchestrator.results import best_trial, gain, leaderboard
+from orchestrator.results import best_trial, describe_results, gain, leaderboard
 from orchestrator.savings import savings, savings_line
 from orchestrator.summary import best_line, remarks
 from tests.orchestrator.unrun import L1, SSIM, STEPS, Log
@@ -244,3 +244,29 @@ def test_what_stopping_saved_is_added_up():
 def test_the_members_of_a_sum_are_columns(rows):
     log = Log(axes={"weights.a + weights.b": "fixed sum of 10"}).trial([0.1], params={"weights.a": 4, "weights.b": 6})
     assert columns(rows(log), "weights.a", "weights.b") == [(4, 6)]
+
+
+def test_the_preset_shows_what_it_leaves_to_its_system(rows, tmp_path):
+    about = {"axes": {"balance.lr_ratio": "choice of 1, 2"}, "preset": {"balance.lr_ratio": 1.0}}
+    log = (
+        Log(**about)
+        .trial([0.4], params={})
+        .trial([0.3], params={"balance.lr_ratio": 2.0})
+        .trial([], "pending", params={})
+    )
+    assert columns(rows(log), "trial", "balance.lr_ratio") == [(1, 2.0), ("0 (preset)", 1.0), (2, None)]
+    told = describe_results(log.found(tmp_path))
+    assert [setting["params"] for setting in told["settings"]] == [
+        {"balance.lr_ratio": 2.0},
+        {"balance.lr_ratio": 1.0},
+        {},
+    ]
+    assert [trial["params"] for trial in told["trials"]] == [{"balance.lr_ratio": 1.0}, {"balance.lr_ratio": 2.0}, {}]
+
+
+def test_a_preset_that_went_on_from_another_shows_what_it_has_now(rows):
+    about = {"axes": {"balance.lr_ratio": "choice of 1, 2"}, "preset": {"balance.lr_ratio": 1.0}}
+    log = (
+        Log(**about).trial([0.4], "running", params={}).trial([0.3], params={"balance.lr_ratio": 2.0}).clone(0, 1, 100)
+    )
+    assert [row["balance.lr_ratio"] for row in rows(log) if row["trial"] != 1] == [None]

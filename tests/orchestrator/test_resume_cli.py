@@ -10,7 +10,7 @@ from cluster.layout import SweepPaths
 from cluster.log.driver import driving
 from cluster.log.store import open_log, read_log
 from data_shards.store import open_store
-from orchestrator import submit
+from orchestrator import remote
 from orchestrator.draft import read_draft
 from orchestrator.errors import Refusal
 from orchestrator.finding import find_sweep
@@ -67,7 +67,7 @@ def handed(monkeypatch):
         found.append((draft, file, options))
         return 0
 
-    monkeypatch.setattr(submit, "submit", take)
+    monkeypatch.setattr(remote, "submit", take)
     return found
 
 

@@ -1,6 +1,6 @@
 """The JSON Schema for editors agrees with what the reader takes."""
 
-import jsonschema  # type: ignore[import-untyped]
+import jsonschema
 import pytest
 
 from orchestrator.errors import Refusal

@@ -5,6 +5,7 @@ import pytest
 from orchestrator.errors import Refusal
 from orchestrator.plan import make_plan
 from orchestrator.plan_view import describe
+from orchestrator.search_view import search_lines, trials_table
 from orchestrator.sizes import Machine
 from orchestrator.sweep import read_sweep
 from orchestrator.warm import find_warm
@@ -61,6 +62,14 @@ def search_of(data, machine=MACHINE, **changes):
         ),
         ({"scheduler": {"halving": {"bracket": 1}}}, "scheduler.halving.bracket: a bracket has at least 2 trials"),
         (
+            {"trials": 1000, "seeds": 1000},
+            "seeds: trials, seeds and finalists make 1,000,000 trainings; a sweep has at most 100,000",
+        ),
+        (
+            {"finalists": {"settings": 10**9, "seeds": 50_000}},
+            "finalists: trials, seeds and finalists make 200,004 trainings; a sweep has at most 100,000",
+        ),
+        (
             {"search": {}, "trials": 1, "finalists": {"settings": 1}},
             "finalists.settings: there is no search that could have finalists",
         ),
@@ -77,6 +86,14 @@ def search_of(data, machine=MACHINE, **changes):
             "objective.also: names eval/l1 twice",
         ),
         ({"objective": {"metric": "eval/l1", "also": ["eval/sim"]}}, "objective.also: unknown metric 'eval/sim'"),
+        (
+            {"constraints": ["eval/ssim >= 0.9", "eval/l1 <= 0.2", "eval/ssim <= 0.1"]},
+            "constraints: eval/ssim >= 0.9 and eval/ssim <= 0.1 cannot both be kept",
+        ),
+        (
+            {"constraints": ["eval/l1 <= 0.2", "eval/l1 <= 0.3"]},
+            "constraints: eval/l1 <= 0.2 and eval/l1 <= 0.3: keep one of the two",
+        ),
         ({"constraints": ["eval/sim >= 0.5"]}, "constraints: unknown metric 'eval/sim'"),
         (
             {"search": {**SEARCH, "weights.adv + weights.idt": {"uniform": [0, 1]}}},
@@ -104,6 +121,11 @@ def test_what_does_not_go_together_is_refused(shards, changes, line):
     assert told.startswith(f"sweep.yaml: {line}")
 
 
+def test_a_range_of_a_score_may_be_asked_for(shards):
+    plan = search_of(shards, constraints=["eval/ssim >= 0.1", "eval/ssim <= 0.1234567891"])
+    assert describe(plan)["constraints"] == ["eval/ssim >= 0.1", "eval/ssim <= 0.1234567891"], "with all of its digits"
+
+
 def test_what_a_searcher_is_to_learn_from_must_be_there(shards, tmp_path):
     plan = search_of(shards, searcher="optuna", warm_start="earlier", storage=str(tmp_path))
     with pytest.raises(Refusal) as caught:
@@ -123,6 +145,81 @@ def test_a_plan_tells_its_whole_search(shards):
     )
     assert set(told["stop"]) == {"nonfinite", "critic_won", "collapse"}
     assert told["trainings"] == 4 * 3 + 3 * 2
+    assert search_lines(told)["trainings"] == "18: 4 settings with 3 seeds each, and 6 of the final"
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({}, ""),
+        ({"seeds": 2}, "8: 4 settings with 2 seeds each"),
+        ({"finalists": {"settings": 2}}, "13: 4 of the search, and 9 of the final"),
+        ({"finalists": {"settings": 9, "seeds": 1}}, "8: 4 of the search, and 4 of the final"),
+    ],
+)
+def test_what_seeds_and_a_final_cost_is_told(shards, changes, line):
+    assert search_lines(describe(search_of(shards, **changes)))["trainings"] == line
+
+
+@pytest.mark.parametrize(
+    ("changes", "known", "title"),
+    [
+        ({}, 12, "Trials (0 is the preset)"),
+        (
+            {"searcher": "optuna"},
+            5,
+            "Trials (0 is the preset, 1 to 4 are drawn at random; then optuna proposes by what came)",
+        ),
+        (
+            {"searcher": "optuna", "objective": {"metric": "eval/l1", "also": ["eval/ssim"]}},
+            10,
+            "Trials (0 is the preset, 1 to 9 are drawn at random; then optuna proposes by what came)",
+        ),
+        (
+            {"searcher": "optuna", "scheduler": {"halving": {"bracket": 4}}},
+            8,
+            "Trials (0 is the preset, 1 to 7 are drawn at random; then optuna proposes by what came)",
+        ),
+        ({"searcher": "optuna", "trials": 3}, 3, "Trials (0 is the preset, 1 to 2 are drawn at random)"),
+        (
+            {"searcher": "optuna", "warm_start": "earlier"},
+            1,
+            "Trials (0 is the preset; then optuna proposes by what came)",
+        ),
+    ],
+)
+def test_a_plan_lists_the_settings_that_are_known_before(shards, changes, known, title):
+    plan = search_of(shards, **{"trials": 12, **changes})
+    assert len(describe(plan)["trials"]) == known
+    assert trials_table(plan, describe(plan)["trials"]).title == title
+
+
+def test_the_preset_is_told_as_it_is_in_force(shards):
+    search = {
+        "weights.adv_ab + weights.adv_ba": {"sum": 2},
+        "hyper.penalty": {"choice": ["none", "gp"]},
+        "weights.gp": {"uniform": [1, 2], "when": {"hyper.penalty": "gp"}},
+        "balance.lr_ratio": {"choice": [0.5, 2]},
+        "weights.cyc": {"uniform": [1, 2]},
+    }
+    plan = search_of(shards, search=search)
+    told = describe(plan)
+    assert {row["axis"]: (row["symbol"], row["preset"]) for row in told["search"]} == {
+        "weights.adv_ab + weights.adv_ba": ("α_1A / λ_adv, α_1B / λ_adv", "1 + 1"),
+        "hyper.penalty": ("", "none"),
+        "weights.gp": ("λ_GP / λ_LP", None),
+        "balance.lr_ratio": ("", 1.0),
+        "weights.cyc": ("λ_cyc", 10.0),
+    }
+    row = trials_table(plan, told["trials"]).rows[0]
+    assert row == ["0", "1", "1", "none", "", "1", "10"], "a penalty's weight is not in force"
+
+
+def test_a_scheduler_with_nothing_behind_its_name_has_its_defaults(shards):
+    spelled: list[object] = ["asha", {"asha": None}, {"asha": {}}]
+    plans = [search_of(shards, scheduler=scheduler) for scheduler in spelled]
+    assert len({plan.id for plan in plans}) == 1
+    assert {str(describe(plan)["scheduler"]) for plan in plans} == {"{'asha': {'grace': 0.15, 'reduction': 3.0}}"}
 
 
 def test_money_needs_a_price(shards):

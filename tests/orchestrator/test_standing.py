@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.objective import Objective
 from orchestrator.outcome import judge
+from orchestrator.searching import Search, make_searcher
 from orchestrator.standing import Goal, rank, ranked, standings, violation
 from orchestrator.sweep_search import Constraint
 from tests.orchestrator.unrun import L1, SSIM, STEPS, Log
@@ -162,3 +164,16 @@ def test_what_the_final_comes_to_does_not_change_who_is_in_it():
     log.seeds(0, [0.1], "running", first=1, finalist=True)
     assert rank(log.state.trials, GOALS, []) == before == [1, 2, 0]
     assert rank(log.state.trials, BOTH, []) == []
+
+
+@pytest.mark.parametrize(("ssim", "broken"), [((0.9, 0.3), 0.2), ((0.6, 0.5), 0.0), ((0.9, math.nan), math.inf)])
+def test_a_searcher_is_told_of_constraints_as_settings_are_ranked(ssim, broken):
+    constraints = (Constraint("eval/ssim", ">=", 0.5),)
+    log = Log()
+    for seed, value in enumerate(ssim):
+        log.trial(scores(0.2, value), setting=0, seed=seed)
+    goals = [Objective(goal.metric, goal.mode) for goal in GOALS]
+    search = Search(make_searcher("random", {}, (), 0, []), goals, constraints, STEPS)
+    told = search.told(list(log.state.trials.values()))
+    assert told.violation == standing(log, constraints=constraints).violation == pytest.approx(broken)
+    assert told.values == (0.2,)

@@ -223,6 +223,13 @@ def test_a_sweep_that_is_just_starting_has_nothing_to_tell(log, told):
     assert rest == []
 
 
+def test_a_driver_that_starts_again_is_not_taken_for_one_that_ran_on(log, told):
+    half_way(log).add(closed(70, "done"))
+    with log.driven():
+        facts, _ = told(log)
+    assert facts["state"] == "done, after 1m10s; a driver holds it: it is about to go on, or to let go"
+
+
 def test_a_request_to_stop_is_told_while_somebody_can_hear_it(anywhere, told):
     half_way(anywhere)
     anywhere.store.write(PATHS.stop_request, b"")

@@ -14,6 +14,7 @@ from orchestrator.errors import Refusal
 from orchestrator.finding import find_sweep
 from orchestrator.storage import canonical, check_storage, probe_storage, shown, storage_and_id
 from tests.cluster.conducting import RemoteStore
+from tests.orchestrator.unrun import ID, Log
 
 SWEEP = "0123456789ab"
 DEAD = "s3://bucket/runs?deadline=1s&endpoint=http://127.0.0.1:1"
@@ -26,7 +27,7 @@ def runs(bucket):
         store, paths = open_store(bucket), SweepPaths(sweep)
         with driving(store, paths) as driver:
             log = open_log(store, paths, driver)
-            about = {"system": "cyclegan", "trials": 2, "objective": {"metric": "eval/l1", "mode": "min"}}
+            about = {"system": "cyclegan", "trials": 2, "steps": 9, "objective": {"metric": "eval/l1", "mode": "min"}}
             log.append("opened", id=sweep, name="toy", attempt=1, about=about)
             log.append("suggested", trial=0, params={})
             log.append("ended", trial=0, state="done")
@@ -64,6 +65,11 @@ def test_a_sweep_s_own_address_names_its_storage(folder, storage):
         ),
         ("s3://me:secret@bucket/x", "s3://...@bucket: an address holds no credentials; "),
         ("gs://bucket/x", "gs://bucket/x: gs:// is neither a folder of this machine nor s3://"),
+        ("file:/runs", "file:/runs is no address; a local path is written file:///path/of/folder, or without file:"),
+        (
+            "file://host/runs",
+            "file://host/runs names another host, host; a local path is written file:///path/of/folder",
+        ),
     ],
 )
 def test_an_address_that_means_nothing_is_refused(refused, run, storage, line):
@@ -72,6 +78,18 @@ def test_an_address_that_means_nothing_is_refused(refused, run, storage, line):
     code, _, err = run("list", "--storage", storage)
     assert code == 2
     assert err.startswith(f"error: --storage: {line}")
+
+
+@pytest.mark.parametrize(
+    "command", [("list",), ("status", "toy"), ("results", "toy"), ("watch", "toy"), ("stop", "toy")]
+)
+def test_a_local_address_is_the_folder_that_it_names(run, tmp_path, command):
+    Log().trial([0.4]).closed().store(tmp_path / "my runs")
+    plain = run(*command, "--storage", tmp_path / "my runs")
+    address = f"file://{tmp_path}/my%20runs"
+    assert run(*command, "--storage", address) == plain
+    assert plain[0] == 0
+    assert run(*command[:1], *(f"{address}/{ID}" for _ in command[1:]), "--storage", address) == plain
 
 
 def test_planning_writes_nothing_and_submitting_leaves_nothing(bucket):
@@ -102,7 +120,7 @@ def test_sweeps_in_s3_are_listed_and_found_like_others(run, runs, capsys):
     for wanted, storage in ((SWEEP, runs), (address, "./i2i-runs"), ("toy", runs)):
         assert find_sweep(wanted, storage).state.id == SWEEP
     assert f"toy is {SWEEP}, the newest sweep of that name; older: ba9876543210" in capsys.readouterr().err
-    refusal = f"error: no sweep 'toi' in {runs}; nearest: toy; has: toy, toy\n"
+    refusal = f"error: no sweep 'toi' in {runs}; nearest: toy; has: toy\n"
     assert run("results", "toi", "--storage", runs) == (2, "", refusal)
     code, _, err = run("results", address.replace(SWEEP, "other"))
     assert (code, err.startswith("error: no sweep 's3://")) == (2, True)

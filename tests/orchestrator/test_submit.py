@@ -5,7 +5,7 @@ import pytest
 from cluster.layout import SweepPaths
 from orchestrator.errors import Refusal
 from orchestrator.results import save_picture
-from orchestrator.submit import _store_results, show_outcome
+from orchestrator.submit import show_outcome, store_results
 from orchestrator.summary import ending, print_results
 from orchestrator.tables import console
 from tests.orchestrator.unrun import L1, SSIM, STEPS, Log
@@ -94,7 +94,7 @@ def test_where_none_may_be_named_there_is_no_model(shown, plan, tmp_path):
         "no trial keeps the constraints, so none is named; nearest: trial 1, eval/l1 0.25 where eval/l1 <= 0.1 is asked",
     ]
     store = log.store(tmp_path)
-    _store_results(plan, store)
+    store_results(plan, store)
     assert store.exists(SweepPaths("a1").results)
     assert store.list(SweepPaths("a1").best) == []
 

@@ -133,7 +133,7 @@ def test_a_scheduler_may_be_named_by_one_word(word, has):
         ("scheduler: {asha: {}, pbt: {}}", "scheduler: must be one scheduler, not asha and pbt"),
         ("scheduler: {pbt: {quantile: 0.6}}", "scheduler.pbt.quantile: must be at most 0.5, not 0.6"),
         ("scheduler: {pbt: {factor: 1}}", "scheduler.pbt.factor: must be greater than 1, not 1"),
-        ("budget: {gpu_hours: 0}", "budget.gpu_hours: must be greater than 0, not 0"),
+        ("budget: {gpu_hours: 0}", "budget.gpu_hours: must be at least 1e-06, not 0"),
         ("budget: {wall: 0s}", "budget.wall: must be longer than 0 s, not '0s'"),
         (
             "constraints: [eval/l1 < 3]",
@@ -166,12 +166,22 @@ def test_a_scheduler_may_be_named_by_one_word(word, has):
         ("resources: {workers: [4, 1]}", "resources.workers: the least comes first: [1, 4], not [4, 1]"),
         ("resources: {workers: [1, 3]}", "resources.workers: must be a power of two, not 3; nearest: 2 or 4"),
         ("resources: {workers: [2]}", "resources.workers: must be a number or [least, most], not [2]"),
-        ("cluster: http://head:8265", "cluster: cannot be 'http://head:8265'; has: local"),
+        (
+            "cluster: head:8265",
+            "cluster: must be local, http://HEAD:8265 or kubernetes: {image: ...}, not 'head:8265'",
+        ),
+        (
+            "cluster: http://me:word@head:8265",
+            "cluster.address: holds credentials; the token comes from RAY_AUTH_TOKEN",
+        ),
+        ("cluster: {kubernets: {image: x}}", "cluster.kubernets: unknown key 'kubernets'; nearest: kubernetes"),
+        ("cluster: {kubernetes: {}}", "cluster.kubernetes.image: required key is missing"),
         (
             "objective: {metric: eval/l1, mode: mni}",
             "objective.mode: cannot be 'mni'; nearest: min; has: auto, min, max",
         ),
         ("objective: [eval/l1]", "objective: must be a mapping of `key: value` lines, not ['eval/l1']"),
+        ("objective: eval/l1", "objective: must be a mapping, such as {metric: eval/l1}, not 'eval/l1'"),
         ("objective: {mode: min}", "objective.metric: required key is missing"),
         # Search axes.
         (

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-import jsonschema  # type: ignore[import-untyped]
+import jsonschema
 import pytest
 from pydantic import Field, ValidationError
 

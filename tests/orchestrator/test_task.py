@@ -167,7 +167,8 @@ def test_a_frozen_task_network_must_have_been_trained(judged, digits, storage):
     problem = "balanced asks a trained task network under these hyper settings; `i2i-cluster task train` makes one"
     assert told(judged, None, hyper={"task_net": "frozen"}) == f"sweep.yaml: task: {problem}"
     searched = {"search": {"hyper.task_net": {"choice": ["joint", "frozen"]}}, "trials": 4, "seed": 1}
-    assert told(judged, None, objective={"metric": "loss/adv_ab"}, **searched) == f"sweep.yaml: task: {problem}"
+    line = told(judged, None, objective={"metric": "loss/adv_ab"}, **searched)
+    assert line == f"sweep.yaml: task: with hyper.task_net frozen, {problem}"
     assert judged(trained(storage, digits), hyper={"task_net": "frozen"}).preset.hyper["task_width"] == 4
 
 

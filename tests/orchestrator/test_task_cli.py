@@ -59,6 +59,7 @@ def test_a_classifier_translates_nothing(run, digits, storage, tmp_path):
         (("--domain", "c"), "--domain: cannot be 'c'; has: a, b"),
         (("--batch", "6"), "--batch: a batch of 6 cannot be shared by 4 replicas; nearest: 4 or 8"),
         (("--workers", "3"), "--workers: must be a power of two, not 3; nearest: 2 or 4"),
+        (("--batch", "2"), "--batch: a batch of 2 cannot be shared by 4 replicas; nearest: 4"),
         (("--image", "7"), "--image: the classifier needs an image of at least 8 pixels, not 7; nearest: 8"),
         (("--steps", "2x"), "--steps: must be a whole number of at least 1 (such as 20_000 or 20k), not '2x'"),
         (("--width", "0"), "--width: must be at least 1, not 0"),
@@ -91,3 +92,27 @@ def test_every_refusal_of_several_is_in_options():
         "one", file="x", path="data.uri", also=[Refusal("two", path="every.report"), Refusal("3", path="y")]
     )
     assert in_options(refusal).lines() == ["--data: one", "--steps: two", "y: 3"]
+
+
+@pytest.mark.parametrize(
+    ("path", "problem", "line"),
+    [
+        (
+            "resources.cpus_per_worker",
+            "64 x 1 CPUs are more than this machine's 2; lower resources.workers, or cpus_per_worker to 0.031",
+            "--workers: 64 x 1 CPUs are more than this machine's 2; give fewer",
+        ),
+        (
+            "resources.workers",
+            "8 workers cannot share 4 replicas; at most 4, or data.replicas: 8",
+            "--workers: 8 workers cannot share 4 replicas; at most 4, or --workers: 8",
+        ),
+        (
+            "data.batch",
+            "a batch of 40 is more than the 20 training samples of b in x; give a batch of at most 20, or data.limit.b: 20 to",
+            "--batch: a batch of 40 is more than the 20 training samples of b in x; give a batch of at most 20",
+        ),
+    ],
+)
+def test_the_text_of_a_refusal_names_options_too(path, problem, line):
+    assert str(in_options(Refusal(problem, path=path))) == line

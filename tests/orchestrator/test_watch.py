@@ -65,6 +65,18 @@ def test_every_event_is_a_line_and_the_past_is_summed_up(log, driver, run):
     assert code == 0
 
 
+def test_an_evaluation_that_is_told_again_is_printed_once(log, driver, run):
+    log.add(opened(), suggested(0), started(0))
+    driver(
+        lambda: log.add(reported(0, 10, 40, 0.2), reported(0, 20, 45, 0.25)),
+        lambda: log.add(failed(0, 50), started(0, 51), reported(0, 20, 52, 0.25), reported(0, 30, 53, 0.3)),
+        lambda: log.add(reported(0, 10, 54, 0.2), reported(0, 20, 55, 0.4)),
+    )
+    _, lines = watched(log, run)
+    steps = [line.split()[3] for line in lines if line.startswith("trial 0  step")]
+    assert steps == ["10/100", "20/100", "30/100", "10/100", "20/100"], "one that went back is told of"
+
+
 @ANYWHERE
 def test_a_driver_that_dies_ends_it(log, driver, run):
     log.add(opened(), suggested(0), started(0))
