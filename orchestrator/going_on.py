@@ -26,6 +26,7 @@ from orchestrator.saying import say
 from orchestrator.sizes import BOUNDLESS
 from orchestrator.sweep_cluster import LOCAL
 from orchestrator.targets import cluster_in
+from orchestrator.trust import is_trusted
 
 TRIALS = re.compile(r"\+?[0-9]{1,9}")
 SEVERAL = 5  # numbers that a line names
@@ -87,12 +88,21 @@ def draft_of(found: FoundSweep, trials: str | None = None, cluster: str | None =
         name = found.state.name or found.state.id
         raise Refusal(f"the log of sweep {name} does not hold its file; {how} to go on", value=found.state.id)
     values["storage"] = found.store.uri
-    made = read_submission(found.store, found.paths)
-    values["cluster"] = made.cluster if made else LOCAL
-    values |= cluster_in(cluster)
+    values |= {"cluster": LOCAL if cluster else _where(found)} | cluster_in(cluster)
     if trials is not None:
         values["trials"] = _trials(about, values, trials)
     return read_draft(values)
+
+
+def _where(found: FoundSweep) -> Any:
+    """Where the sweep was submitted to last, as its file had it. Raises Refusal where only the storage says so."""
+    made = read_submission(found.store, found.paths)
+    if made is None:
+        return LOCAL
+    if not is_trusted(made):
+        problem = f"it was submitted to {made.place} by somebody else, or from elsewhere; say whether to go on there"
+        raise Refusal(f"{problem}, or with local here", path="--cluster")
+    return made.cluster
 
 
 def _trials(about: Mapping[str, Any], values: Mapping[str, Any], wanted: str) -> int:

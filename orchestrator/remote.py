@@ -29,6 +29,7 @@ from orchestrator.sizes import BOUNDLESS, Machine
 from orchestrator.storage import open_to_look, probe_storage
 from orchestrator.submit import EXIT, is_complete, show_outcome, store_results, submit, tell_plan
 from orchestrator.targets import see_job, target_of
+from orchestrator.trust import remember
 from orchestrator.warm import find_warm
 
 
@@ -69,12 +70,13 @@ def submit_anywhere(
 
 def _hand_over(target: Target, plan: Plan, allow_inexact: bool, only: frozenset[int] | None) -> Job:
     """The sweep's job on the target: the one that is there and not over, or a new one."""
-    store, key = open_to_look(plan.storage), key_of(plan)
+    store, key, cluster = open_to_look(plan.storage), key_of(plan), spelled(plan.sweep.cluster)
     found = open_or_new(store, plan.id)
     elsewhere = see_job(found)
     if elsewhere is not None and elsewhere.is_alive and elsewhere.submission.place != target.place:
         raise SweepBusy(f"{elsewhere}; stop it before the sweep is submitted to {target.place}")
     last = target.find(key)
+    remember(key, cluster)
     if last is not None and not last.state.is_over:
         say(f"attached to {last.name} on {target.place}, which is {state_of(last)}", aside=True)
         return last
@@ -83,8 +85,7 @@ def _hand_over(target: Target, plan: Plan, allow_inexact: bool, only: frozenset[
         raise SweepBusy(f"this sweep is already being run by {holder}; wait for it, or stop it first")
     number = last.number + 1 if last is not None else 1
     # Before the job is made: nothing runs that the storage does not know of.
-    cluster, attempt = spelled(plan.sweep.cluster), found.state.attempt
-    submission = Submission(plan.id, key, plan.sweep.name, cluster, target.place, number, attempt)
+    submission = Submission(plan.id, key, plan.sweep.name, cluster, target.place, number, found.state.attempt)
     write_submission(store, found.paths, submission)
     job = target.submit(parcel_of(plan, allow_inexact=allow_inexact, only=only), number)
     say(f"submitted as {job.name} to {target.place}: {state_of(job)}", aside=True)

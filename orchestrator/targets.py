@@ -78,10 +78,19 @@ def target_again(made: Submission) -> Target:
 
 
 def see_job(found: FoundSweep) -> SeenJob | None:
-    """The job of the sweep's last submit; None where it was never handed to a target. Raises what its store does."""
+    """The job of the sweep's last submit; None where it was never handed to a target. Raises what its store does.
+
+    A target that the storage alone names is not asked: see trust.py.
+    """
     made = read_submission(found.store, found.paths)
     if made is None:
         return None
+    from orchestrator.trust import is_trusted
+
+    if not is_trusted(made):
+        return SeenJob(
+            made, None, f"submitted to {made.place} by somebody else, or from elsewhere: not asked from here"
+        )
     try:
         return SeenJob(made, target_again(made).find(made.key))
     except TargetError as error:

@@ -20,7 +20,7 @@ from cluster.targets.target import TargetError
 ANSWER_S = 30.0  # until a server that says nothing is given up
 QUIET_S = 300.0
 RIGHTS = "k8s/base/submit-role.yaml has the rights that are needed"
-INSTALL = "install it with `pip install 'i2i-cluster[kubernetes]'`"
+INSTALL = "`pip install kubernetes` brings it"
 IN_CLUSTER = "KUBERNETES_SERVICE_HOST"  # the kubelet sets it in every pod
 LONGEST = 300  # characters of a server's own words that a line repeats
 

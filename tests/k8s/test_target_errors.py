@@ -228,5 +228,5 @@ def test_without_the_client(monkeypatch):
 
     real = builtins.__import__
     monkeypatch.setattr(builtins, "__import__", no_kubernetes)
-    with pytest.raises(TargetError, match=r"install it with `pip install 'i2i-cluster\[kubernetes\]'`"):
+    with pytest.raises(TargetError, match="needs the Python package kubernetes; `pip install kubernetes` brings it"):
         KubernetesTarget(SITES["plain"])

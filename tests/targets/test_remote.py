@@ -2,25 +2,27 @@
 
 import json
 import threading
+from dataclasses import replace
 
 import pytest
 
 from cluster.layout import SweepPaths
 from cluster.log.driver import driving
 from cluster.log.store import open_log
-from cluster.submission import read_submission
+from cluster.submission import read_submission, write_submission
 from cluster.targets.target import Capacity, JobState
 from data_shards.store import open_store
 from orchestrator.draft import read_draft
 from orchestrator.job import about
 from orchestrator.plan import make_plan
 from orchestrator.sizes import Machine
+from orchestrator.trust import is_trusted, remember
 
 PLACE = "http://127.0.0.1:8265"
 
 
 @pytest.fixture
-def desk(tmp_path, shards, monkeypatch, fake, run):
+def desk(tmp_path, shards, monkeypatch, fake, run, state):
     """A folder with a sweep file, in which commands are given."""
     return Desk(tmp_path, shards, monkeypatch, fake, run)
 
@@ -278,6 +280,34 @@ def test_a_trial_that_failed_is_tried_again_there(desk):
     desk.fake.happens = lambda parcel: None
     assert desk.run("retry", "toy", 0, "--storage", "runs", "--detach", "--allow-inexact")[0] == 0
     assert desk.fake.parcels[-1].options[2:] == ("--allow-inexact", "--only", "0")
+
+
+@pytest.mark.parametrize("cluster", ["http://elsewhere:8265", {"kubernetes": {"image": "elsewhere/x"}}, "nonsense", 3])
+def test_a_target_that_only_the_storage_names_is_not_asked(desk, cluster):
+    """Whoever writes a storage is neither shown a token nor given pods."""
+    desk.fake.happens = lambda parcel: desk.drive("interrupted")
+    desk.submit("--detach")
+    paths, asked = SweepPaths(desk.plan.id), desk.fake.problem
+    write_submission(desk.store, paths, replace(desk.record, cluster=cluster, place="http://elsewhere:8265"))
+    desk.fake.problem = "it was asked"
+    told = "submitted to http://elsewhere:8265 by somebody else, or from elsewhere"
+    seen = json.loads(desk.run("status", "toy", "--storage", "runs", "-o", "json")[1])
+    assert (seen["state"], seen["job"]["detail"]) == ("interrupted", f"{told}: not asked from here")
+    code, _, err = desk.run("resume", "toy", "--storage", "runs", "--detach")
+    assert (code, f"--cluster: it was {told}; say whether to go on there, or with local here" in err) == (2, True)
+    desk.fake.problem = asked
+    assert desk.run("resume", "toy", "--storage", "runs", "--detach", "--cluster", PLACE)[0] == 0
+    assert desk.record.place == PLACE
+
+
+def test_what_this_user_has_submitted_is_asked(desk):
+    desk.submit("--detach")
+    made = replace(desk.record, cluster={"kubernetes": {"image": "x", "nodes": [1, 2]}})
+    assert not is_trusted(made)
+    remember(made.key, made.cluster)
+    assert is_trusted(made)
+    assert not is_trusted(replace(made, cluster={"kubernetes": {"image": "y", "nodes": [1, 2]}}))
+    assert not is_trusted(replace(made, key="another"))
 
 
 @pytest.mark.parametrize(
