@@ -32,24 +32,12 @@ from data_shards.build.openmoji import build_openmoji
 from data_shards.store import open_store
 from tests.beds import TRIAL, title, until
 from tests.seaweed import BUCKET, Seaweed
+from tests.targets.small_sweep import SPEC
 from trainers.state import digest
 
 pytestmark = pytest.mark.ray
 ROOT = Path(__file__).resolve().parents[2]
 TRIALS, STEPS = 2, 200
-SPEC = """
-name: far
-system: pix2pix
-data: {{uri: "{shards}", image: 32, batch: 8, replicas: 2, augment: {{jitter: 1.0}}}}
-steps: {steps}
-hyper: {{width: 4, critic: patch16, critic_width: 4}}
-search:
-  weights.l1: {{log_uniform: [10, 200]}}
-trials: {trials}
-objective: {{metric: eval/ssim, mode: max}}
-every: {{report: 10, evaluate: 100, checkpoint: 50}}
-storage: "{storage}"
-"""
 
 
 @dataclass(frozen=True)
