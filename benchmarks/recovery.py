@@ -35,7 +35,7 @@ from cluster.layout import SweepPaths
 from cluster.report import Report
 from cluster.run import Every, Run
 from cluster.tune_bridge import ATTEMPT, INDEX, REPORT, RUN
-from cluster.workers.group_trial import ELASTIC, WorkerGroupTrial
+from cluster.workers.group_trial import WorkerGroupTrial, grouping
 
 PICTURES = 64  # a side
 STEPS = 1_000_000  # it is stopped before
@@ -140,9 +140,9 @@ def measure(rounds: int, wait: float) -> list[Finding]:
             address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL
         )
         watch = Watch()
-        config = {RUN: run.to_json(), INDEX: 0, ATTEMPT: 1, "cpus_per_worker": 1.0, "gpus_per_worker": 0.0}
+        config = {RUN: run.to_json(), INDEX: 0, ATTEMPT: 1, **grouping(1, 0)}
         trial = Watched.__new__(Watched)  # Tune's part of it would make a folder at home
-        trial.setup({**config, ELASTIC: False})
+        trial.setup(config)
         began = time.time()
         step(trial)
         first = time.time() - began

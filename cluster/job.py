@@ -85,7 +85,8 @@ class Job:
     `about` is recorded when the sweep is opened: the sweep as written and what `auto` became. `trials` is the number of
     settings to search, each trained with `seeds` seeds from `seed` on. `failures` is the number of times a trial may be tried
     again after a crash, `wall` the seconds one attempt may take. `only`: the trials to go on with, all where it is None.
-    `stops(trial)` says why a trial should be given up, as (by whom, why), or nothing.
+    `stops(trial)` says why a trial should be given up, as (by whom, why), or nothing. placement: of a trial's workers on nodes,
+    pack or spread; interface: by which they talk, empty for the libraries' own choice.
     """
 
     id: str
@@ -106,6 +107,8 @@ class Job:
     failures: int
     wall: float | None
     cpu_capability: str = "auto"
+    placement: str = "pack"
+    interface: str = ""
     pause: float = 1.0  # seconds before a first retry; they double
     seed: int = 0
     seeds: int = 1

@@ -46,7 +46,7 @@ from cluster.log.records import SweepState
 from cluster.log.store import open_log
 from cluster.stop import StopRequest
 from cluster.tune_bridge import ConductedScheduler, ConductedSearcher
-from cluster.workers.group_trial import WorkerGroupTrial
+from cluster.workers.group_trial import WorkerGroupTrial, grouping
 from cluster.workers.nodes import any_alive
 from cluster.workers.trial import SingleTrial
 from data_shards.errors import DataError
@@ -101,11 +101,13 @@ def _tune(job: Job, conductor: Conductor, concurrent: int, scratch: Path) -> Non
     """
     tuner = tune.Tuner(
         _trainable(job),
-        param_space={
-            "gpus_per_worker": job.gpus_per_worker,
-            "cpus_per_worker": job.cpus_per_worker,
-            "elastic": job.elastic,
-        },
+        param_space=grouping(
+            job.cpus_per_worker,
+            job.gpus_per_worker,
+            elastic=job.elastic,
+            placement=job.placement,
+            interface=job.interface,
+        ),
         tune_config=tune.TuneConfig(
             search_alg=ConductedSearcher(conductor),
             scheduler=ConductedScheduler(conductor),

@@ -72,6 +72,7 @@ def idle_parts(
         *_idle_rules(sweep, objectives, sizes, {None if one is None else str(one) for one in criteria}),
         *_idle_scheduler(sweep, trials),
         *_idle_search(sweep, trials),
+        *_idle_resources(sweep),
     ]
 
 
@@ -147,6 +148,12 @@ def _idle_search(sweep: Sweep, trials: int) -> Iterator[str]:
         yield f"optuna proposes nothing: it learns from the first {_startup(sweep)} settings that end, and there are {trials}"
     if sweep.finalists.settings > trials - 1 > 0:
         yield f"finalists.settings is {sweep.finalists.settings}, and there are {trials - 1} settings besides the preset"
+
+
+def _idle_resources(sweep: Sweep) -> Iterator[str]:
+    together = [f"resources.{key}" for key in ("placement", "interface") if key in sweep.resources.model_fields_set]
+    if together and sweep.resources.most_workers == 1:
+        yield f"{listed(together)} {'is' if len(together) == 1 else 'are'} of no use to trials of one worker"
 
 
 def _terms(system: type[System], settings: Settings) -> list[Term]:

@@ -62,6 +62,8 @@ def make_job(plan: Plan, allow_inexact: bool = False, warm: Warm = (), only: fro
         failures=sweep.budget.failures,
         wall=sweep.budget.wall,
         cpu_capability=sweep.resources.cpu_capability,
+        placement=sweep.resources.placement,
+        interface=sweep.resources.interface or "",
         seed=sweep.seed,
         seeds=sweep.seeds,
         finalists=Finalists(finals.settings, finals.seeds, partial(rank, goals=goals, constraints=sweep.constraints))

@@ -1,19 +1,24 @@
-"""Which places of a sweep mean nothing where it is to run: a folder of this machine is none of another one's.
+"""Which places of a sweep mean nothing where it is to run: a folder of this machine is none of another one's, and a network
+interface may be missing.
 
 It is asked before anything travels. A cluster whose head is this machine by its address reaches the same folders.
 """
 
 from __future__ import annotations
 
+import os
+import socket
+
 from data_shards.address import is_remote
-from orchestrator.errors import Refusal
+from orchestrator.errors import Refusal, nearest, show
 from orchestrator.sweep import Sweep
 
 
 def check_places(sweep: Sweep) -> list[Refusal]:
-    """What is refused where the sweep runs elsewhere: folders of this machine, which mean nothing there."""
+    """What is refused: where the sweep runs elsewhere, folders of this machine, which mean nothing there; where it runs here, what
+    this machine lacks."""
     if sweep.cluster.shares_files:
-        return []
+        return [] if os.environ.get("RAY_ADDRESS") else _check_interface(sweep.resources.interface)
     places = [("storage", sweep.storage, "write"), ("data.uri", sweep.data.uri, "read")]
     # By a name or an id both are found in the storage.
     named = (("task", sweep.task), ("warm_start", sweep.warm_start))
@@ -27,3 +32,11 @@ def check_places(sweep: Sweep) -> list[Refusal]:
         for path, place, verb in places
         if not is_remote(place)
     ]
+
+
+def _check_interface(name: str | None) -> list[Refusal]:
+    there = [interface for _, interface in socket.if_nameindex()]
+    if name is None or name in there:
+        return []
+    problem = f"this machine has no network interface {show(name)}"
+    return [Refusal(problem, path="resources.interface", value=name, nearest=nearest(name, there), has=there)]

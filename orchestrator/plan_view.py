@@ -194,6 +194,8 @@ def _resources(plan: Plan) -> dict[str, Any]:
         "gpus_per_worker": sizes.gpus_per_worker,
         "threads": resources.threads,
         "cpu_capability": resources.cpu_capability,
+        "placement": resources.placement,
+        "interface": resources.interface,
         "concurrency": sizes.concurrency,
     }
 

@@ -24,6 +24,7 @@ from orchestrator.values import (
     Cpus,
     Draws,
     GpusOrAuto,
+    Interface,
     SearchAxis,
     Seed,
     Setting,
@@ -91,6 +92,16 @@ class Resources(Part):
         default="auto",
         description="Instruction set of CPU arithmetic. auto: the newest that the processor has; avx2 leaves AVX-512 unused, "
         "so that machines with and without it compute alike; default uses neither.",
+    )
+    placement: Literal["pack", "spread"] = Field(
+        default="pack",
+        description="Workers of one trial: pack, on as few nodes as there is room on, so that gradients stay on NVLink where "
+        "they can; spread, on as many. Either is a wish: where it cannot be had, the trial runs all the same.",
+    )
+    interface: Interface | None = Field(
+        default=None,
+        description="Network interface by which the workers of a trial talk to each other, such as ib0, on every node; the "
+        "libraries' own choice where it is not named.",
     )
 
     @property

@@ -6,6 +6,7 @@ one slip with two errors, neither of which says what to write.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,7 @@ from orchestrator import quantities
 from orchestrator.errors import show
 from orchestrator.space import KINDS, Axis, Scalar, read_axis
 
+INTERFACE = re.compile(r"[A-Za-z0-9._:@-]{1,15}\Z")  # as long as Linux lets them be
 LEAST_STALL = 10.0  # seconds
 LARGEST_SEED = 2**63 - 1  # what the libraries below accept
 Read = Callable[[object], Any]
@@ -123,6 +125,12 @@ def _setting(value: object) -> Scalar | None:
     return value
 
 
+def _interface(value: object) -> str:
+    if not isinstance(value, str) or not INTERFACE.match(value):
+        raise ValueError(f"must be the name of a network interface, such as eth0 or ib0, not {show(value)}")
+    return value
+
+
 def _storage(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError(f"must be a folder or s3://bucket/prefix, not {show(value)}")
@@ -209,4 +217,5 @@ Amount = Annotated[float, _written(_at_least(1e-6, maximum=1e12), Annotated[floa
 Jitter = Annotated[float, _written(_at_least(1, maximum=2), Annotated[float, Field(ge=1, le=2)])]
 Cpus = Annotated[float, _written(_at_least(0.001), Annotated[float, Field(ge=0.001)])]
 GpusOrAuto = Annotated[float | Auto, _written(_or_auto(_at_least(0)), Annotated[float, Field(ge=0)] | Auto)]
+Interface = Annotated[str, _written(_interface, str)]
 SearchAxis = Annotated[Axis, PlainValidator(read_axis), Shown(_AXIS_SCHEMA)]

@@ -23,7 +23,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-ACCESS_KEY, SECRET_KEY = "tests", "of-no-use-elsewhere"
+ACCESS_KEY, SECRET_KEY = "tests", "of-no-use-elsewhere"  # pragma: allowlist secret
 BUCKET = "shards"
 HIGHEST_PORT = 55_000  # its gRPC ports are 10000 higher
 READY_WITHIN = 60.0  # seconds; about 4 where the machine is idle

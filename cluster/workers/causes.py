@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ray.exceptions import OutOfMemoryError, RayActorError
+from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 from ray.train import ControllerError, WorkerGroupError
 from ray.train.v2._internal.exceptions import (
     UserExceptionWithTraceback,
@@ -43,7 +43,10 @@ def cause(failure: Exception | None, members: Mapping[int, Member], size: int, s
     if isinstance(failure, WorkerGroupError):
         return _raised(failure.worker_failures, members, size)
     if isinstance(failure, ControllerError):
-        return f"the worker group could not start: {_last_line(failure.controller_failure)}"
+        error = failure.controller_failure
+        return (
+            f"the worker group could not start: {_last_line(error.cause if isinstance(error, RayTaskError) else error)}"
+        )
     if isinstance(failure, RayActorError):
         return "the process that watches over the worker group died"
     return f"the worker group ended: {_last_line(failure) if failure else 'nobody told how'}"

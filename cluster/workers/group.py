@@ -63,9 +63,14 @@ class Group:
         trainer = _Trainer(
             _work,
             train_loop_config=arguments,
-            torch_config=Connection(timeout_s=int(Run.from_json(config[RUN]).stall + PEER_SPARE_S)),
+            torch_config=Connection(
+                timeout_s=int(Run.from_json(config[RUN]).stall + PEER_SPARE_S), interface=config["interface"]
+            ),
             scaling_config=ScalingConfig(
-                num_workers=size, use_gpu=config["gpus_per_worker"] > 0, resources_per_worker=bundle(config)
+                num_workers=size,
+                use_gpu=config["gpus_per_worker"] > 0,
+                resources_per_worker=bundle(config),
+                placement_strategy=config["placement"].upper(),
             ),
             run_config=RunConfig(
                 name=name,

@@ -39,6 +39,20 @@ WAIT_S = 0.2  # between two looks for room to start
 REASONS = {"preempted": "a worker was told to leave", "resize": "there is room for more"}
 
 
+def grouping(
+    cpus: float, gpus: float, *, elastic: bool = False, placement: str = "pack", interface: str = ""
+) -> dict[str, Any]:
+    """The part of a trial's config that says how its workers are started: what each takes, whether their number may change while
+    it runs, on how few nodes they are wished to be, and by which network interface they talk."""
+    return {
+        "cpus_per_worker": cpus,
+        "gpus_per_worker": gpus,
+        ELASTIC: elastic,
+        "placement": placement,
+        "interface": interface,
+    }
+
+
 class WorkerGroupTrial(tune.Trainable):
     """One trial on groups of workers. `step` hands on one report; a group's death is one too, with outcome "crashed"."""
 

@@ -14,7 +14,7 @@ from cluster.report import Report
 from cluster.run import Data, Every, Run
 from cluster.tune_bridge import ATTEMPT, REPORT, RUN
 from cluster.workers import group_trial as worker_group
-from cluster.workers.group_trial import ELASTIC, WorkerGroupTrial
+from cluster.workers.group_trial import ELASTIC, WorkerGroupTrial, grouping
 from cluster.workers.mailbox import Member
 from cluster.workers.watchdog import of_attempt
 from data_shards.store import FolderStore
@@ -110,7 +110,7 @@ def trial(world, tmp_path):
         "s1", 0, 0, "pix2pix", {}, {}, {}, data, 100, Every(5, 100, 20), 2, 1, "fp32", "contiguous", True, "stop",
         storage=str(tmp_path),
     )  # fmt: skip
-    config = {RUN: run.to_json(), ATTEMPT: 3, "cpus_per_worker": 1.0, "gpus_per_worker": 0.0, ELASTIC: True}
+    config = {RUN: run.to_json(), ATTEMPT: 3, **grouping(1, 0, elastic=True)}
     made = WorkerGroupTrial.__new__(WorkerGroupTrial)  # Tune's part of it wants a Ray
     made.setup(config)
     return made

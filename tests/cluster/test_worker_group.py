@@ -1,7 +1,9 @@
 """Worker groups on a real Ray: one worker killed, room that turns up, room that is missing. The trial is driven by hand."""
 
 import os
+import platform
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -20,7 +22,7 @@ from cluster.stop import StopRequest
 from cluster.training import train
 from cluster.tune_bridge import ATTEMPT, INDEX, REPORT, RUN
 from cluster.workers import group_trial as worker_group
-from cluster.workers.group_trial import ELASTIC, WorkerGroupTrial
+from cluster.workers.group_trial import WorkerGroupTrial, grouping
 from cluster.workers.nodes import free, remove_orphans
 from data_shards.build.openmoji import build_openmoji
 from data_shards.store import open_store
@@ -73,10 +75,10 @@ def trial(here: None) -> Iterator[Callable[..., WorkerGroupTrial]]:
     """Makes the trials of a test; they are cleaned up at its end."""
     made: list[WorkerGroupTrial] = []
 
-    def make(run: Run, elastic: bool = False) -> WorkerGroupTrial:
-        config = {RUN: run.to_json(), INDEX: 0, ATTEMPT: 1, "cpus_per_worker": 1.0, "gpus_per_worker": 0.0}
+    def make(run: Run, elastic: bool = False, interface: str = "") -> WorkerGroupTrial:
+        config = {RUN: run.to_json(), INDEX: 0, ATTEMPT: 1}
         one = WorkerGroupTrial.__new__(WorkerGroupTrial)  # Tune's part of it would make a folder at home
-        one.setup({**config, ELASTIC: elastic})
+        one.setup({**config, **grouping(1, 0, elastic=elastic, interface=interface)})
         made.append(one)
         return one
 
@@ -163,6 +165,20 @@ def test_a_killed_worker_is_a_crash_and_the_next_group_goes_on(run, trial):
     wait(lambda: cpus_free() == 2, "its workers hold nothing any more")
     assert {group["state"] for group in placement_group_table().values()} == {"REMOVED"}
     assert not psutil.pid_exists(members[0].pid), "the one that was left is gone too"
+
+
+def test_workers_talk_by_the_interface_that_is_named(run, trial):
+    lost = trial(run, interface="ib9")
+    crash = report(lost, lambda report: report.outcome is not None)
+    there = ", ".join(name for _, name in socket.if_nameindex())
+    problem = f"resources.interface is 'ib9', and {platform.node()} has {there}"
+    assert (crash.outcome, crash.error) == ("crashed", f"the worker group could not start: {problem}")
+    lost.cleanup()
+    wait(lambda: remove_orphans() == 0 and cpus_free() == 2, "what it held is free again")
+
+    local = trial(replace(run, trial=2), interface="lo")
+    to_the_end(local)
+    assert state(replace(run, trial=2)) == undisturbed(run)
 
 
 def test_a_group_grows_into_room_that_turns_up(run, trial, monkeypatch):

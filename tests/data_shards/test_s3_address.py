@@ -80,6 +80,7 @@ def test_a_bad_address_is_told(uri: str, told: str) -> None:
     assert "\n" not in str(failure.value)
 
 
+# pragma: allowlist nextline secret
 @pytest.mark.parametrize("uri", ["s3://key:SECRET@bucket/x", "s3://bucket?endpoint=http://key:SECRET@host"])
 def test_credentials_in_an_address_are_refused_and_not_repeated(uri: str) -> None:
     with pytest.raises(DataError, match="AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY") as failure:

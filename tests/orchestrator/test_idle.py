@@ -69,6 +69,11 @@ def test_a_sweep_that_can_learn_nothing_is_refused(refused, text, line):
         (SEARCH + "finalists: {seeds: 3}", "there is no final: finalists.settings is 0"),
         ("searcher: grid", "grid has nothing to propose: there is no search"),
         ("scheduler: median", "the scheduler has nothing to stop: trial 0 always runs to its end"),
+        ("resources: {placement: spread}", "resources.placement is of no use to trials of one worker"),
+        (
+            "resources: {placement: pack, interface: lo}",
+            "resources.placement and resources.interface are of no use to trials of one worker",
+        ),
     ],
 )
 def test_a_part_that_can_do_nothing_is_a_note(planned, text, note):

@@ -23,7 +23,7 @@ DEAD = "s3://bucket/runs?deadline=1s&endpoint=http://127.0.0.1:1"
 @pytest.fixture
 def runs(bucket):
     """A storage in S3 with two sweeps of one name; SWEEP is the newer one."""
-    for sweep in ("ba9876543210", SWEEP):
+    for sweep in ("ba9876543210", SWEEP):  # pragma: allowlist secret
         store, paths = open_store(bucket), SweepPaths(sweep)
         with driving(store, paths) as driver:
             log = open_log(store, paths, driver)
@@ -63,7 +63,7 @@ def test_a_sweep_s_own_address_names_its_storage(folder, storage):
             "s3://bucket/x?endpiont=http://h:1",
             "s3://bucket/x: no option is called 'endpiont'; nearest: endpoint; has: ",
         ),
-        ("s3://me:secret@bucket/x", "s3://...@bucket: an address holds no credentials; "),
+        ("s3://me:secret@bucket/x", "s3://...@bucket: an address holds no credentials; "),  # pragma: allowlist secret
         ("gs://bucket/x", "gs://bucket/x: gs:// is neither a folder of this machine nor s3://"),
         ("file:/runs", "file:/runs is no address; a local path is written file:///path/of/folder, or without file:"),
         (
@@ -113,7 +113,7 @@ def test_sweeps_in_s3_are_listed_and_found_like_others(run, runs, capsys):
     rows = json.loads(run("list", "--storage", runs, "-o", "json")[1])
     assert [(row["id"], row["name"], row["storage"]) for row in rows] == [
         (SWEEP, "toy", runs),
-        ("ba9876543210", "toy", runs),
+        ("ba9876543210", "toy", runs),  # pragma: allowlist secret
     ]
     assert {(row["state"], row["trials"], row["system"]) for row in rows} == {("interrupted", "1 of 2", "cyclegan")}
     address = runs.replace("?", f"/{SWEEP}?")

@@ -163,6 +163,11 @@ def test_a_scheduler_may_be_named_by_one_word(word, has):
             "resources: {cpu_capability: sse}",
             "resources.cpu_capability: cannot be 'sse'; has: auto, default, avx2, avx512",
         ),
+        ("resources: {placement: packed}", "resources.placement: cannot be 'packed'; nearest: pack; has: pack, spread"),
+        (
+            "resources: {interface: 'eth 0'}",
+            "resources.interface: must be the name of a network interface, such as eth0 or ib0, not 'eth 0'",
+        ),
         ("resources: {workers: [4, 1]}", "resources.workers: the least comes first: [1, 4], not [4, 1]"),
         ("resources: {workers: [1, 3]}", "resources.workers: must be a power of two, not 3; nearest: 2 or 4"),
         ("resources: {workers: [2]}", "resources.workers: must be a number or [least, most], not [2]"),
@@ -171,7 +176,7 @@ def test_a_scheduler_may_be_named_by_one_word(word, has):
             "cluster: must be local, http://HEAD:8265 or kubernetes: {image: ...}, not 'head:8265'",
         ),
         (
-            "cluster: http://me:word@head:8265",
+            "cluster: http://me:word@head:8265",  # pragma: allowlist secret
             "cluster.address: holds credentials; the token comes from RAY_AUTH_TOKEN",
         ),
         ("cluster: {kubernets: {image: x}}", "cluster.kubernets: unknown key 'kubernets'; nearest: kubernetes"),

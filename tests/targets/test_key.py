@@ -52,7 +52,7 @@ def test_what_is_none_of_them_is_refused_by_its_key(written):
 
 def test_credentials_in_an_address_are_refused_and_not_repeated():
     with pytest.raises(Refusal) as refused:
-        sweep("http://me:s3cr3t@head:8265")
+        sweep("http://me:s3cr3t@head:8265")  # pragma: allowlist secret
     assert "holds credentials" in str(refused.value)
     assert "s3cr3t" not in str(refused.value)
 
@@ -85,6 +85,17 @@ def test_folders_are_fine_where_the_head_is_this_machine(cluster):
 
 def test_names_are_found_in_the_storage_and_travel():
     assert check_places(sweep("http://head:8265", **S3, task="judge", warm_start="earlier")) == []
+
+
+def test_an_interface_that_this_machine_lacks_is_refused_where_the_sweep_runs_here(monkeypatch):
+    monkeypatch.setattr("socket.if_nameindex", lambda: [(1, "lo"), (2, "eth0")])
+    here = [check_places(sweep("local", resources={"workers": 2, "interface": name})) for name in ("eth0", "eth1")]
+    assert here[0] == []
+    told = "this machine has no network interface 'eth1'"
+    assert [(refusal.path, refusal.problem, refusal.nearest) for refusal in here[1]] == [
+        ("resources.interface", told, "eth0")
+    ]
+    assert check_places(sweep("http://head:8265", **S3, resources={"interface": "eth1"})) == [], "nodes have their own"
 
 
 def test_a_plan_tells_it_with_the_file_s_other_mistakes(shards):
