@@ -12,12 +12,13 @@ from cluster.log.records import TrialState
 from cluster.run import Run
 from cluster.stopping import Rules, spares, verdict
 from orchestrator.exploring import Explore
+from orchestrator.outcome import best_values
 from orchestrator.plan import Plan
 from orchestrator.preset_view import left_to_the_system
 from orchestrator.searching import Search, make_searcher
 from orchestrator.sizes import bracket, pauses
 from orchestrator.standing import Goal, rank
-from orchestrator.sweep_search import named
+from orchestrator.sweep_search import Budget, named
 from orchestrator.warm import Warm
 from orchestrator.written import portable
 
@@ -72,6 +73,8 @@ def make_job(plan: Plan, allow_inexact: bool = False, warm: Warm = (), only: fro
         limits=_limits(plan),
         only=only,
         stops=partial(_given_up, plan, sweep.stop.rules(goals)),
+        metrics=sweep.metrics.endpoint,
+        best=best_values,
     )
 
 
@@ -99,6 +102,13 @@ def _search(plan: Plan, warm: Warm) -> Search:
 def _limits(plan: Plan) -> Limits:
     budget = plan.sweep.budget
     return Limits(budget.gpu_hours, budget.cpu_hours, budget.cost, budget.price_per_gpu_hour or 0.0)
+
+
+def _limits_told(budget: Budget) -> dict[str, float | None]:
+    """The limits of a budget, times in seconds; None: no limit."""
+    hours = {"gpu_seconds": budget.gpu_hours, "cpu_seconds": budget.cpu_hours}
+    seconds = {name: None if limit is None else 3600.0 * limit for name, limit in hours.items()}
+    return {**seconds, "cost": budget.cost, "wall_seconds": budget.wall}
 
 
 def _given_up(plan: Plan, rules: Rules, trial: TrialState) -> tuple[str, str] | None:
@@ -136,9 +146,12 @@ def about(plan: Plan, warm: Warm = ()) -> dict[str, Any]:
         "axes": {name: str(axis) for name, axis in plan.axes.items()},
         "searched": plan.searched,
         "preset": left_to_the_system(plan),
+        "gan": plan.preset.hyper.get("gan"),
         "gpus": plan.sizes.gpus_per_worker,
         "cpus": sweep.resources.cpus_per_worker,
         "price": sweep.budget.price_per_gpu_hour,
+        "workers": sweep.resources.most_workers,
+        "limits": _limits_told(sweep.budget),
         "written": portable(plan.written, plan.task.uri if plan.task else ""),
         "warm": [list(one) for one in warm],
     }

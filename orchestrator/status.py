@@ -19,6 +19,7 @@ from cluster.log.store import read_log
 from cluster.log.tail import Attempts, attempts
 from cluster.targets.target import JobState
 from orchestrator.finding import FoundSweep
+from orchestrator.health import course, critics, warnings
 from orchestrator.outcome import judge, params_of
 from orchestrator.savings import savings
 from orchestrator.spent import budgets
@@ -81,6 +82,7 @@ def describe_status(seen: Look) -> dict[str, Any]:
         "reason": ending,
         "asked_to_stop": seen.asked,
         "driver": _driver(seen.holder),
+        "metrics": seen.state.about.get("metrics") if seen.driven and seen.state.state == "running" else None,
         "job": _job(seen.job),
         "attempt": state.attempt,
         "opened": seen.attempts.opened[-1] if seen.attempts.opened else None,
@@ -174,14 +176,18 @@ def _job(seen: SeenJob | None) -> dict[str, Any] | None:
 
 def _running(seen: Look, trial: TrialState, rate: float | None) -> dict[str, Any]:
     steps = int(seen.state.about["steps"])
+    silent = max(0.0, seen.now - trial.heard) if trial.heard else None
     return {
         "index": trial.index,
         "step": trial.step,
         "steps": steps,
         "images_per_second": trial.latest.get("time/images_per_second"),
         "eta_seconds": (steps - trial.step) / rate if rate else None,
-        "silent_seconds": max(0.0, seen.now - trial.heard) if trial.heard else None,
+        "silent_seconds": silent,
         "value": _plain(trial.metrics.get(seen.found.metric, math.nan)),
+        "course": [_plain(value) for value in course(trial, seen.found.metric)],
+        "critics": {name: _plain(value) for name, value in critics(trial).items()},
+        "warnings": warnings(seen.state, trial, silent),
         "params": params_of(seen.state, trial),
     }
 

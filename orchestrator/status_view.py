@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import RenderableType
 
+from orchestrator.health import spark
 from orchestrator.outcome import searched
 from orchestrator.quantities import duration_text
 from orchestrator.status import ENDED, Look, describe_status
@@ -31,6 +33,11 @@ def parts(seen: Look) -> list[RenderableType]:
     found: list[RenderableType] = [facts(summary(seen, told))]
     if told["running"]:
         found.append(table("Running", [_running(seen, trial) for trial in told["running"]]))
+    warned = [
+        {"trial": trial["index"], "what": text} for trial in told["running"] for text in trial["warnings"].values()
+    ]
+    if warned:
+        found.append(table("Warnings", warned))
     happened = _happened(told)
     if happened:
         found.append(table(_title(len(happened)), happened[:SHOWN]))
@@ -52,6 +59,7 @@ def summary(seen: Look, told: Mapping[str, Any]) -> dict[str, str]:
         "sweep": f"{told['name'] or 'not opened yet'} ({told['id']}){system}",
         "state": state_text(told),
         "driver": driver_text(seen),
+        "metrics": told["metrics"] or "",
         "job": "" if seen.job is None else str(seen.job),
         "trials": trials_text(told) if told["trials"]["total"] else "",
         "best": best_text(told["best"]),
@@ -154,8 +162,14 @@ def _running(seen: Look, trial: Mapping[str, Any]) -> dict[str, Any]:
         "to go": None if left is None else duration_text(left),
         "last heard": None if silent is None else f"{duration_text(silent)} ago",
         seen.found.metric: trial["value"],
+        "course": spark([math.nan if value is None else value for value in trial["course"]]),
+        **({"critics right": _accuracies(trial["critics"])} if trial["critics"] else {}),
         **{name: trial["params"].get(name) for name in searched(seen.state.about)},
     }
+
+
+def _accuracies(critics: Mapping[str, float | None]) -> str:
+    return "  ".join(f"{name} {'?' if value is None else f'{value:.2f}'}" for name, value in critics.items())
 
 
 def _happened(told: Mapping[str, Any]) -> list[dict[str, Any]]:

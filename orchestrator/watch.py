@@ -21,6 +21,7 @@ from cluster.log.tail import Observe, Tail
 from data_shards.store import Store, open_store
 from orchestrator.events import tell
 from orchestrator.finding import FoundSweep, open_sweep
+from orchestrator.health import warnings
 from orchestrator.saying import say
 from orchestrator.status import Look, look, look_at
 from orchestrator.status_view import one_line, parts
@@ -65,8 +66,10 @@ def _quiet(state: SweepState, record: Mapping[str, Any]) -> None:
 
 
 def _printing() -> Observe:
-    """Prints each event. A trial that goes on tells its last evaluation once more: it is printed once."""
+    """Prints each event, and each warning when it comes up. A trial that goes on tells its last evaluation once more: it is printed
+    once."""
     told: dict[int, int] = {}  # trial -> the step of the last evaluation
+    warned: dict[int, set[str]] = {}  # trial -> the names of its present warnings
 
     def observe(state: SweepState, record: Mapping[str, Any]) -> None:
         if record["kind"] == "reported" and record["evaluated"]:
@@ -75,5 +78,11 @@ def _printing() -> Observe:
             told[record["trial"]] = record["step"]
         for line in tell(state, record):
             say(line)
+        if record["kind"] == "reported":
+            trial = state.trials[record["trial"]]
+            now = warnings(state, trial)
+            for name in now.keys() - warned.get(trial.index, set()):
+                say(f"trial {trial.index}  warning: {now[name]}")
+            warned[trial.index] = set(now)
 
     return observe

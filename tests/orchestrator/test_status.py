@@ -102,8 +102,8 @@ def test_a_running_sweep_tells_everything(log, told):
     }
     assert [line.split() for line in rest] == [
         ["Running"],
-        ["trial", "step", "images/s", "to", "go", "last", "heard", METRIC, "weights.l1"],
-        ["2", "40/100", "10.0", "30s", "10s", "ago", "0.55", "50"],
+        ["trial", "step", "images/s", "to", "go", "last", "heard", METRIC, "course", "weights.l1"],
+        ["2", "40/100", "10.0", "30s", "10s", "ago", "0.55", "▄", "50"],
         [],
         ["What", "happened"],
         ["trial", "state", "failures", "what"],
@@ -140,6 +140,9 @@ def test_the_same_for_programs(log, run):
             "eta_seconds": 30.0,
             "silent_seconds": 10.0,
             "value": 0.55,
+            "course": [0.55],
+            "critics": {},
+            "warnings": {},
             "params": {"weights.l1": 50.0},
         }
     ]
