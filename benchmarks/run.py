@@ -29,6 +29,7 @@ NAMES = (
     "sweep",
     "log",
     "many",
+    "metrics",
     "stream",
     "coldstart",
     "wait",
@@ -55,7 +56,8 @@ def main() -> None:
     options.add_argument("--shards", type=Path, default=Path("shards/openmoji"), help="for memory")
     asked = options.parse_args()
     where, failed, found = conditions(), [], list[dict[str, Any]]()
-    of_its_own: dict[str, list[str]] = {name: [] for name in ("peak", "log", "many")}  # they wait for no idle machine
+    # These wait for no idle machine.
+    of_its_own: dict[str, list[str]] = {name: [] for name in ("peak", "log", "many", "metrics")}
     of_its_own["memory"] = ["--shards", str(asked.shards)]
     for name in asked.names or NAMES:
         if name == "memory" and not asked.shards.exists():

@@ -30,9 +30,11 @@ class Book:
             self._log.append(kind, **fields)
         self._observe(self.state)
 
-    def end(self, index: int, state: str, error: str | None, by: str | None = None, why: str = "") -> None:
-        """A trial has ended. by, why: who stopped it, where somebody did."""
-        more = {"by": by, "why": why} if by else {}
+    def end(
+        self, index: int, state: str, error: str | None, by: str | None = None, why: str = "", nonfinite: bool = False
+    ) -> None:
+        """A trial has ended. by, why: who stopped it, where somebody did. nonfinite: it failed by its own numbers."""
+        more: dict[str, Any] = {"by": by, "why": why} if by else {"nonfinite": True} if nonfinite else {}
         self.record("ended", trial=index, state=state, error=error, **more)
 
     def commit(self, longest: float = 0.0) -> None:

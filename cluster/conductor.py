@@ -162,7 +162,7 @@ class Conductor:
         if outcome == "interrupted" or trial.state not in LIVE:
             return
         if outcome != HALTED:
-            self.book.end(index, outcome, error)
+            self.book.end(index, outcome, error, nonfinite=outcome == "failed")
             self._settle()
             return
         self.book.record("failed", trial=index, error=error, count=trial.failures + 1, what=HALT)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cluster.log.records import TrialState
+from cluster.log.records import SweepState, TrialState
 from cluster.run import Run
 
 Trials = Mapping[int, TrialState]  # by their numbers, in the order of suggestion
@@ -14,8 +14,24 @@ Trials = Mapping[int, TrialState]  # by their numbers, in the order of suggestio
 Explore = Callable[[Mapping[str, Any], int, int], Mapping[str, Any]]
 
 
+METRICS_PORT = 9464  # where metrics are scraped, unless somebody says otherwise
+
+
 class ClusterTooSmall(ValueError):
     """A trial asks for more than the cluster has."""
+
+
+class PortTaken(ValueError):
+    """The port that was named for metrics cannot be had."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a driver's metrics are scraped. port: None: METRICS_PORT, or the next one that is free; 0: nowhere. host: the address
+    to listen on; empty: this machine's own loopback, and in a Kubernetes pod all of its addresses."""
+
+    port: int | None = None
+    host: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,7 +102,8 @@ class Job:
     settings to search, each trained with `seeds` seeds from `seed` on. `failures` is the number of times a trial may be tried
     again after a crash, `wall` the seconds one attempt may take. `only`: the trials to go on with, all where it is None.
     `stops(trial)` says why a trial should be given up, as (by whom, why), or nothing. placement: of a trial's workers on nodes,
-    pack or spread; interface: by which they talk, empty for the libraries' own choice.
+    pack or spread; interface: by which they talk, empty for the libraries' own choice. `best(state)` gives the value of each
+    objective for the setting that would be named.
     """
 
     id: str
@@ -116,6 +133,8 @@ class Job:
     limits: Limits = field(default_factory=Limits)
     only: frozenset[int] | None = None
     stops: Callable[[TrialState], tuple[str, str] | None] = lambda trial: None
+    metrics: Endpoint = Endpoint(port=0)
+    best: Callable[[SweepState], Mapping[str, float]] = lambda state: {}
 
     @property
     def in_groups(self) -> bool:

@@ -13,6 +13,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -44,6 +45,7 @@ from cluster.layout import SweepPaths
 from cluster.log.driver import driving
 from cluster.log.records import SweepState
 from cluster.log.store import open_log
+from cluster.monitoring.exporter import exporting
 from cluster.stop import StopRequest
 from cluster.tune_bridge import ConductedScheduler, ConductedSearcher
 from cluster.workers.group_trial import WorkerGroupTrial, grouping
@@ -63,14 +65,16 @@ _signals: list[int] = []  # that asked this process to stop softly
 def launch(job: Job, observe: Callable[[SweepState], None]) -> str:
     """Run the sweep to its end, or until it is interrupted; returns its state: done, failed, stopped or interrupted.
 
-    Raises SweepBusy where another process drives it, ClusterTooSmall where no trial fits, and OSError or DataError where
-    the storage does not take the log: what was recorded is safe, and another launch goes on with it.
+    Raises SweepBusy where another process drives it, PortTaken where its metrics' port cannot be had, ClusterTooSmall where no
+    trial fits, and OSError or DataError where the storage does not take the log: what was recorded is safe, and another launch
+    goes on with it.
     """
     store, paths = open_store(job.storage), SweepPaths(job.id)
-    with driving(store, paths) as driver:
+    with driving(store, paths) as driver, exporting(job) as metrics:
         stop = StopRequest(store, paths.stop_request)
         stop.withdraw()
-        with closing(open_log(store, paths, driver)) as log:
+        job = replace(job, about={**job.about, "metrics": metrics.url})
+        with closing(open_log(store, paths, driver, metrics.follow)) as log:
             # Twice: a signal may come while Ray starts, and Ray sets a handler of its own.
             with _stopping_softly(stop), _ray(_instructions(job.cpu_capability)), _stopping_softly(stop):
                 concurrent = concurrency(job, grown(ray.cluster_resources()))

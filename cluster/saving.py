@@ -34,11 +34,19 @@ class NothingGiven(RuntimeError):
 
 
 class Saver:
-    """The checkpoints of one attempt. `notices` gathers what is to be told with the next report."""
+    """The checkpoints of one attempt. `notices` gathers what is to be told with the next report. before: as of `Committer`."""
 
-    def __init__(self, run: Run, place: Place, engine: Engine, stream: Batches, checkpoints: Checkpoints) -> None:
+    def __init__(
+        self,
+        run: Run,
+        place: Place,
+        engine: Engine,
+        stream: Batches,
+        checkpoints: Checkpoints,
+        before: Mapping[str, float] | None = None,
+    ) -> None:
         self.run, self.place, self.engine, self.stream = run, place, engine, stream
-        self.checkpoints, self.committer = checkpoints, Committer(checkpoints)
+        self.checkpoints, self.committer = checkpoints, Committer(checkpoints, before)
         self.notices: list[str] = []
         self._conditions = conditions(run, place.device)
         self._history: list[dict[str, Any]] = []  # the attempts so far, this one included

@@ -17,7 +17,7 @@ from cluster.building import build_engine, process_settings
 from cluster.checkpoints.folder import Checkpoints
 from cluster.data import Batches, Indexed, Plain, open_data
 from cluster.layout import SweepPaths
-from cluster.meter import Meter
+from cluster.meter import Meter, Tally, of_the_run
 from cluster.report import WAITING, Place, Report, Tell
 from cluster.run import Run
 from cluster.saving import Saver
@@ -57,13 +57,15 @@ def train(run: Run, place: Place, report: Tell, asked: Asked, beat: Beat = _unwa
     where storage fails, and Superseded where a later attempt at the run has begun.
     """
     with process_settings(run):
+        tally = Tally()
         data = open_data(run)
         retreat: Retreat | None = None
         while True:
             with data.stream(place.rank, place.workers) as stream:
                 engine = build_engine(run, data.shapes(), stream, place)
-                training = _Training(run, place, report, asked, beat, engine, data, stream)
+                training = _Training(run, place, report, asked, beat, engine, data, stream, tally)
                 retreat = training.go(retreat)
+                tally.checkpoints = training.saver.committer.metrics()
             if retreat is None:
                 return
 
@@ -81,18 +83,19 @@ class _Training:
         engine: Engine,
         data: Indexed | Plain,
         stream: Batches,
+        tally: Tally,
     ) -> None:
-        self.run, self.place, self.engine = run, place, engine
+        self.run, self.place, self.engine, self._counted = run, place, engine, tally.data
         self._report, self._asked, self._beat = report, asked, beat
         self.paths = SweepPaths(run.sweep)
         checkpoints = Checkpoints(open_store(run.storage), self.paths.checkpoints(run.trial), place.attempt, run.keep)
-        self.saver = Saver(run, place, engine, stream, checkpoints)
+        self.saver = Saver(run, place, engine, stream, checkpoints, tally.checkpoints)
         self.samples, self.measured = data.samples(run.evaluation.samples), data.measured
         pixel_classes = run.task.classes if run.task and run.task.label_map else 0
         self.how = How(run.evaluation.draws, _load_judge(run, engine), pixel_classes)
         self.license = data.license  # pictures made from the data carry its attribution
         self.evaluation: dict[str, float] = {}
-        self.meter = Meter(engine, run.data.batch)
+        self.meter = Meter(engine, run.data.batch, tally.data)
 
     def go(self, retreat: Retreat | None) -> Retreat | None:
         """Resume, train to the end, report. A Retreat where it diverged and goes back."""
@@ -119,12 +122,13 @@ class _Training:
                 self._beat(0, "measuring the training data")
                 self.engine.measure(self.measured())
             return True
-        self.meter = Meter(self.engine, self.run.data.batch, float(found.about["train_seconds"]))
+        self.meter = Meter(self.engine, self.run.data.batch, self._counted, float(found.about["train_seconds"]))
         self.evaluation = dict(found.about["evaluation"])
         finished = self.engine.t >= self.run.steps
         if found.about["evaluated_at"] == self.engine.t:
             # The driver may have died before it logged this evaluation: say it again.
-            again = Report(self.engine.t, found.about["metrics"], True, "done" if finished else None)
+            metrics = of_the_run(found.about["metrics"]) | self.saver.committer.metrics()
+            again = Report(self.engine.t, metrics, True, "done" if finished else None)
             return self._tell(again) and not finished
         return not finished
 
@@ -165,6 +169,7 @@ class _Training:
             self._beat(t, "saving")
             if not self.saver.commit_last(metrics, self.evaluation, evaluating, self._tell):
                 return False
+            metrics |= self.saver.committer.metrics()
         elif committing:
             self.saver.commit(metrics, self.evaluation, evaluating)
         return self._tell(Report(t, metrics, evaluating, outcome)) and outcome is None

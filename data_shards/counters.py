@@ -22,6 +22,7 @@ NAMES: Mapping[str, str] = {
     "retries_slow": "tries given up because content came too slowly",
     "retries_corrupt": "contents that did not fit their checksum",
     "retry_wait_seconds": "time between tries",
+    "given_up": "calls that did not succeed within their time",
     "cache_hits": "shards that were in the cache when they were opened",
     "cache_misses": "shards that were downloaded when they were opened",
     "cache_waits": "shards that another thread or process was downloading when they were opened",

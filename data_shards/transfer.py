@@ -129,6 +129,7 @@ class Tries:
         self._fruitless += 1
         self._received = 0
         if call.elapsed + pause > call.allowed and self._fruitless >= FRUITLESS:
+            COUNTS.add("given_up")
             raise Unreachable(
                 f"{call.place}: no success within {call.elapsed:.0f} s and {call.tries} tries; the last one: {failure};"
                 " check the network and the endpoint, then give the same command again: nothing is lost"

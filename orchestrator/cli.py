@@ -14,11 +14,20 @@ from typing import Annotated
 import typer
 
 from orchestrator import checkpoints_cli, k8s_cli, running_cli, shards_cli, task_cli, up_cli
-from orchestrator.options import ClusterOption, Output, OutputOption, StorageOption, SweepName, WaitOption
+from orchestrator.options import (
+    ClusterOption,
+    MetricsPortOption,
+    Output,
+    OutputOption,
+    StorageOption,
+    SweepName,
+    WaitOption,
+)
 from orchestrator.saying import say
 from orchestrator.storage import DEFAULT_STORAGE, shown
 
 FAILED, WRONG_REQUEST, INTERRUPTED = 1, 2, 130
+LONGEST_STEP = 86_400
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # it would look through every installed package for some
 
 app = typer.Typer(
@@ -51,12 +60,14 @@ def submit(
     ] = False,
     cluster: ClusterOption = None,
     wait: WaitOption = True,
+    metrics_port: MetricsPortOption = None,
 ) -> None:
     """Run a sweep: train its trials, search, and show what came out. The same command again goes on where it stopped."""
     from orchestrator.draft import load_draft
+    from orchestrator.listening import with_port
     from orchestrator.targets import cluster_in
 
-    draft = load_draft(file, cluster_in(cluster))
+    draft = with_port(load_draft(file, cluster_in(cluster)), metrics_port)
 
     from orchestrator.remote import submit_anywhere
     from orchestrator.tables import console
@@ -84,25 +95,27 @@ def plan(
     file: SweepFile,
     output: OutputOption = Output.table,
     measure: Annotated[bool, typer.Option(help="Time a few steps on this machine, for the estimate.")] = True,
+    step_seconds: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="What a step of a trial takes where it will run, in place of timing one here."),
+    ] = None,
+    cluster: ClusterOption = None,
 ) -> None:
-    """Check a sweep file and show what it would do. Trains nothing, writes nothing."""
+    """Check a sweep file and show what it would do, and whether its cluster holds it. Trains nothing, writes nothing."""
     from orchestrator.draft import load_draft
+    from orchestrator.errors import Refusal
+    from orchestrator.targets import cluster_in
 
-    draft = load_draft(file)  # before the imports below: what cannot be read is told at once
+    draft = load_draft(file, cluster_in(cluster))  # before the imports below: what cannot be read is told at once
+    if step_seconds is not None and not 0 < step_seconds < LONGEST_STEP:
+        raise Refusal(
+            f"must be more than 0 and less than {LONGEST_STEP} seconds", path="--step-seconds", value=step_seconds
+        )
 
-    from orchestrator.plan_view import describe, estimate_of, print_plan
-    from orchestrator.remote import machine_for
-    from orchestrator.resume import plan_again
-    from orchestrator.tables import console, print_json
-    from orchestrator.warm import find_warm
+    from orchestrator.planning import show_plan
+    from orchestrator.tables import console
 
-    made, before = plan_again(draft, str(file), machine_for(draft, str(file)))
-    find_warm(made, before)
-    estimate = estimate_of(made) if measure else None
-    if output is Output.json:
-        print_json(describe(made, estimate))
-    else:
-        print_plan(made, console(), estimate)
+    show_plan(draft, str(file), console(), as_json=output is Output.json, measure=measure, step_seconds=step_seconds)
 
 
 @app.command()
@@ -223,7 +236,7 @@ def main() -> None:
 
 def mistakes(error: ValueError) -> list[str]:
     """The lines to show for a user's mistake; empty if `error` is none."""
-    from cluster.job import ClusterTooSmall
+    from cluster.job import ClusterTooSmall, PortTaken
     from cluster.log.lock import SweepBusy
     from cluster.log.records import UnreadableLog
     from cluster.up.state import ClusterUp
@@ -233,7 +246,9 @@ def mistakes(error: ValueError) -> list[str]:
 
     if isinstance(error, Refusal):
         return error.lines()
-    if isinstance(error, ClusterTooSmall | ClusterUp | DataError | UnreadableLog | SettingError | SweepBusy):
+    if isinstance(
+        error, ClusterTooSmall | ClusterUp | DataError | PortTaken | UnreadableLog | SettingError | SweepBusy
+    ):
         return [" ".join(str(error).splitlines())]
     return []
 

@@ -37,13 +37,13 @@ class LabelMaps:
 class DataFacts:
     """A data set in numbers; None for what nobody knows without a manifest.
 
-    `sha256`: of the manifest, or of the listing of the shards. `stored`: domain -> (channels, height, width) as kept in
-    the shards. `train`: source -> samples, where a pair is one sample. `validation`: domain -> pictures. `truth`: every
-    validation picture has its counterpart. `largest_cached`: bytes of the largest shard that goes through the node's
-    cache; 0 where shards are read in place. `classes`: the names of the samples' classes, or of the pixels' where the system
-    reads label maps. `label_names`: those of the labels that the system reads: classes, attributes or domains. `labelled`: the
-    domains where some validation pictures have a class. `label_maps`: the domains that hold label maps. `notes`: what the user
-    should know, a line each.
+    `sha256`: of the manifest, or of the listing of the shards. `stored`: domain -> (channels, height, width) as kept in the
+    shards. `train`: source -> samples, where a pair is one sample. `validation`: domain -> pictures. `truth`: every
+    validation picture has its counterpart. `largest_cached`: bytes of the largest shard that goes through the node's cache;
+    0 where shards are read in place. `remote_bytes`: of all shards with training pictures, 0 likewise. `classes`: the names
+    of the samples' classes, or of the pixels' where the system reads label maps. `label_names`: those of the labels that
+    the system reads: classes, attributes or domains. `labelled`: the domains where some validation pictures have a class.
+    `label_maps`: the domains that hold label maps. `notes`: what the user should know, a line each.
     """
 
     uri: str
@@ -54,6 +54,7 @@ class DataFacts:
     validation: Mapping[str, int | None]
     truth: bool
     largest_cached: int = 0
+    remote_bytes: int | None = 0
     classes: tuple[str, ...] = ()
     label_names: tuple[str, ...] = ()
     labelled: frozenset[str] = frozenset()
@@ -110,6 +111,7 @@ def read_data(
         largest_cached=max((shard.bytes for shard in manifest.shards.values()), default=0)
         if manifest.store.remote
         else 0,
+        remote_bytes=_training_bytes(manifest, reads, limit) if manifest.store.remote else 0,
         classes=classes,
         label_names=label_names(reads, classes, manifest.head.attributes),
         labelled=frozenset(() if reads.mixed else classed),
@@ -175,6 +177,13 @@ def _not_balanced(
             (code,) = codes
             found = "no classes" if code < 0 else f"only one class, {manifest.class_names[code]}"
             yield f"data.balanced does nothing for {name}: its training pictures have {found}"
+
+
+def _training_bytes(manifest: Manifest, reads: Reads, limit: Mapping[str, int]) -> int:
+    """The bytes of all shards with pictures to train on: a shard travels whole."""
+    rows = [rows for domains in reads.sources.values() for rows in training_rows(manifest, domains, limit).values()]
+    codes = {int(code) for one in rows for code in manifest.shard_codes[one]}
+    return sum(manifest.shards[manifest.shard_names[code]].bytes for code in codes)
 
 
 def _check_shards(manifest: Manifest) -> None:

@@ -11,11 +11,13 @@ import platform
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from pathlib import Path
 from typing import Any
 
+from cluster.finding import Finding
+from orchestrator.memory import free_memory
 from orchestrator.quantities import size_text
 
 NAME = "i2i-cluster"
@@ -26,17 +28,8 @@ LEAST_DISK = 10**9  # bytes
 # Ray's sockets lie below its temporary folder, and the path of a socket is 107 bytes at most.
 LONGEST_TEMPORARY = 107 - len("/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store")
 REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?(?:>=([0-9.]+))?")
-MEMINFO, CGROUP, SHARED = Path("/proc/meminfo"), Path("/sys/fs/cgroup"), Path("/dev/shm")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check came to. mend: how to mend it, where it is not `ok`."""
-
-    check: str
-    ok: bool
-    found: str
-    mend: str = ""
+SHARED = Path("/dev/shm")
+STATES: Mapping[bool | None, str] = {True: "ok", False: "problem", None: "not known"}
 
 
 def examine(storage: str) -> list[Finding]:
@@ -45,7 +38,7 @@ def examine(storage: str) -> list[Finding]:
 
 
 def describe_findings(findings: Sequence[Finding]) -> list[dict[str, Any]]:
-    """The findings as JSON-able values; `mend` is null where all is well."""
+    """The findings as JSON-able values; `mend` is null where all is well, and `ok` where nobody knows."""
     return [{**asdict(finding), "mend": None if finding.ok else finding.mend} for finding in findings]
 
 
@@ -54,12 +47,17 @@ def rows_of(findings: Sequence[Finding]) -> list[dict[str, str]]:
     return [
         {
             "check": finding.check,
-            "": "ok" if finding.ok else "problem",
+            "": STATES[finding.ok],
             "found": finding.found,
             "to mend it": "" if finding.ok else finding.mend,
         }
         for finding in findings
     ]
+
+
+def is_well(findings: Sequence[Finding]) -> bool:
+    """Whether none of them is a problem; what nobody knows is none."""
+    return all(finding.ok is not False for finding in findings)
 
 
 def check_python(storage: str) -> list[Finding]:
@@ -82,7 +80,7 @@ def check_packages(storage: str) -> list[Finding]:
     ]
     others = [problem for name, problem in problems.items() if name not in DECISIVE and problem]
     told = ", ".join(others) or f"{len(wanted) - len(DECISIVE)} others are there"
-    return [*found, Finding("packages", not others, told, MENDS["packages"])]
+    return [Finding(NAME, True, _version(NAME)), *found, Finding("packages", not others, told, MENDS["packages"])]
 
 
 def check_machine(storage: str) -> list[Finding]:
@@ -104,7 +102,7 @@ def check_machine(storage: str) -> list[Finding]:
 
 def check_memory(storage: str) -> list[Finding]:
     """Free memory, of the machine or of the container."""
-    free = _free_memory()
+    free = free_memory()
     return [Finding("memory", free >= LEAST_MEMORY, f"{size_text(free)} free", MENDS["memory"])]
 
 
@@ -127,6 +125,19 @@ def check_temporary(storage: str) -> list[Finding]:
     return [Finding("temporary folder", free >= LEAST_DISK, f"{folder}: {size_text(free)} free", MENDS["disk"])]
 
 
+def check_network(storage: str) -> list[Finding]:
+    """By what the workers of a trial talk on GPUs, and by which network interface."""
+    try:
+        from cluster.network import interfaces, nccl_version
+        from orchestrator.doctor_network import choice_finding, nccl_finding
+        from orchestrator.sizes import this_machine
+
+        nccl = nccl_version()
+    except (ImportError, OSError):
+        return []  # torch cannot be loaded, which was told
+    return [nccl_finding(nccl, this_machine().gpus), *choice_finding(interfaces())]
+
+
 def check_storage(storage: str) -> list[Finding]:
     """Whether the storage does what logs, checkpoints and drivers need of it."""
     from orchestrator.doctor_storage import examine_storage
@@ -142,6 +153,7 @@ CHECKS: tuple[Callable[[str], list[Finding]], ...] = (
     check_memory,
     check_shared_memory,
     check_temporary,
+    check_network,
     check_storage,
 )
 MENDS: Mapping[str, str] = {
@@ -174,13 +186,3 @@ def _is_older(here: str, least: str) -> bool:
     wanted = [int(number) for number in re.findall(r"\d+", least)]
     have = [int(number) for number in re.findall(r"\d+", here)][: len(wanted)]
     return have < wanted
-
-
-def _free_memory() -> int:
-    """Bytes that a process could still have: of the machine, or of the container where that has less."""
-    line = next(line for line in MEMINFO.read_text(encoding="ascii").splitlines() if line.startswith("MemAvailable"))
-    free = int(line.split()[1]) * 1024
-    limit, used = CGROUP / "memory.max", CGROUP / "memory.current"
-    if limit.exists() and used.exists() and (most := limit.read_text(encoding="ascii").strip()) != "max":
-        free = min(free, max(0, int(most) - int(used.read_text(encoding="ascii"))))
-    return free

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from cluster.log.lease import FRESH_S
+from cluster.clock import MEND, MOST_SKEW_S
 from cluster.log.lock import is_locked, locked
 from data_shards.address import is_remote, parse
 from data_shards.errors import DataError
@@ -24,7 +24,10 @@ from orchestrator.errors import Refusal
 from orchestrator.quantities import duration_text, size_text
 from orchestrator.storage import SOMEBODY_WAITS, check_storage, open_to_look
 
-MOST_SKEW_S = FRESH_S / 2  # beyond this a driver on another machine might be taken for dead
+SOURCES = {
+    "env": "AWS_ACCESS_KEY_ID",
+    "iam-role": "the role of this machine",
+}  # of botocore's names, those that need a word
 SMALL, OTHER = b"may be deleted", b"may be deleted, too"
 
 
@@ -40,6 +43,12 @@ class Step:
 
 def examine_storage(storage: str, least_disk: int) -> list[Step]:
     """What was tried, up to the first failure. `least_disk`: bytes that a folder must have room for."""
+    if is_remote(storage) and (credentials := _credentials(storage)) is not None:
+        return [credentials, *([] if credentials.problem else _examined(storage, least_disk))]
+    return _examined(storage, least_disk)
+
+
+def _examined(storage: str, least_disk: int) -> list[Step]:
     try:
         check_storage(storage, "doctor")
     except (Refusal, OSError) as error:
@@ -52,6 +61,24 @@ def examine_storage(storage: str, least_disk: int) -> list[Step]:
     with tempfile.TemporaryDirectory(prefix="i2i-doctor-", dir=there) as folder:
         steps = [_room(Path(folder), least_disk), *_tried(FolderStore(folder), "probe", partial(_clock, Path(folder)))]
         return [*steps, _try("lock", "keeps others out", partial(_lock, Path(folder)), MENDS["lock"])[0]]
+
+
+def _credentials(storage: str) -> Step | None:
+    """Where those for S3 come from; they themselves are never shown. None for what is no address."""
+    from data_shards.s3.client import credentials_from
+
+    mend = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name one of ~/.aws with ?profile=NAME, or give this machine a role"
+    try:
+        address = parse(storage)
+    except DataError:
+        return None
+    try:
+        source = credentials_from(address)
+    except DataError as error:
+        return Step("credentials", "", " ".join(str(error).splitlines()), mend)
+    if not source:
+        return Step("credentials", "", "none are found: not in variables, not in ~/.aws, no role", mend)
+    return Step("credentials", f"from {SOURCES.get(source, source)}")
 
 
 def _tried(store: Store, folder: str, clock: Callable[[str], float | None]) -> list[Step]:
@@ -150,6 +177,6 @@ def _remote_clock(storage: str, path: str) -> float | None:
 MENDS = {
     "rights": "give this user the right to list, read, write and delete there",
     "create": "use another storage, or a newer version of the server: S3 has If-None-Match, a file system hard links",
-    "clock": "set the clocks, with NTP",
+    "clock": MEND,
     "lock": "mount it with locks (NFS: not with nolock), or use a folder of this machine, or S3",
 }

@@ -21,6 +21,7 @@ from orchestrator.draft import Draft, read_draft
 from orchestrator.errors import Refusal, show
 from orchestrator.finding import FoundSweep
 from orchestrator.identity import differences
+from orchestrator.listening import with_port
 from orchestrator.plan import make_plan
 from orchestrator.saying import say
 from orchestrator.sizes import BOUNDLESS
@@ -41,13 +42,14 @@ def resume(
     allow_inexact: bool,
     cluster: str | None = None,
     detach: bool = False,
+    metrics_port: int | None = None,
 ) -> int:
     """Go on with the sweep; returns the exit code. `trials`: how many settings it is to have, such as 20, or +8 more.
 
     failed_only: try the trials again that failed, and nothing else. cluster: where; None: where it was submitted to before.
-    detach: as of `submit`. Raises Refusal, SweepBusy, TargetError.
+    detach: as of `submit`. metrics_port: None: as its file says. Raises Refusal, SweepBusy, TargetError.
     """
-    draft = draft_of(found, trials, cluster)
+    draft = with_port(draft_of(found, trials, cluster), metrics_port)
     if not failed_only:
         return _submit(found, draft, console, None, allow_inexact, detach)
     if trials is not None:

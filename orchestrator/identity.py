@@ -21,6 +21,7 @@ FREE = (
     "name",
     "cluster",
     "storage",
+    "metrics",
     "budget",
     "trials",
     "finalists",

@@ -30,4 +30,12 @@ ClusterOption = Annotated[
 WaitOption = Annotated[
     bool, typer.Option("--wait/--detach", help="Follow it to its end, or hand it over and return at once.")
 ]
+MetricsPortOption = Annotated[
+    int | None,
+    typer.Option(
+        "--metrics-port",
+        metavar="N",
+        help="Port of the sweep's metrics, in place of the file's `metrics.port`; 0: none.",
+    ),
+]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Tables for people, or JSON for programs.")]

@@ -123,6 +123,13 @@ def judge(state: SweepState, *, goals: Sequence[Goal] = ()) -> Outcome:
     return Outcome(state, goals, constraints, tuple(ranked(found, goals)), best, winner)
 
 
+def best_values(state: SweepState) -> dict[str, float]:
+    """The value of each objective for the setting that would be named now; empty where none may be."""
+    found = judge(state)
+    winner = found.winner
+    return {} if winner is None else {goal.metric: mean for goal, mean in zip(found.goals, winner.means, strict=True)}
+
+
 def searched(about: Mapping[str, Any]) -> list[str]:
     """The settings in which a sweep's trials may differ, by what its log says of it."""
     return about.get("searched") or [name for key in about.get("axes", {}) for name in members(key)]

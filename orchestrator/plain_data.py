@@ -79,6 +79,7 @@ def read_plain(data: DataPart, system: type[System], reads: Reads | None = None)
         train=dict.fromkeys(reads.sources),
         validation=validation,
         truth=truth and not reads.mixed,
+        remote_bytes=None if plain.store.remote else 0,
         label_names=label_names(reads, (), ()),
         notes=(NOT_EXACT, *([HAS_MANIFEST] if has_manifest else [])),
     )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.console import Console
 
-from cluster.estimate import Estimate, measure
+from cluster.estimate import Estimate
+from orchestrator.estimating import Measured, describe_estimate, estimate_text, hours_text
 from orchestrator.idle import known_before
+from orchestrator.outlook import Outlook, describe_outlook, outlook_lines, outlook_notes
 from orchestrator.plan import Plan
 from orchestrator.quantities import duration_text, size_text
 from orchestrator.saying import visible
@@ -19,7 +20,6 @@ from orchestrator.search_view import (
     search_lines,
     search_rows,
     search_table,
-    trainings,
     trials_table,
 )
 from orchestrator.sweep import DEFAULT_PRESET
@@ -30,19 +30,19 @@ from trainers.settings import effective
 SETTINGS = ("weights.", "hyper.", "balance.")
 TRIALS_SHOWN = 20  # rows of the table of trials
 TRIALS_LISTED = 1_000  # trials of `-o json`
-MOST_PIXELS = 5 * 10**8  # of a batch in one domain; beyond this not even one step could be waited for
 UNKNOWN = "unknown without an index"
-BYTES_PER_PIXEL = 4 * 64  # of a usual network's first layer
-
-Measured = Estimate | str | None  # what a step costs here, or why nobody knows, or None for a question not asked
+Look = Callable[[Plan, Mapping[str, Any] | None], Outlook]
 
 
-def describe(plan: Plan, estimate: Measured = None) -> dict[str, Any]:
+def describe(plan: Plan, estimate: Measured = None, look: Look | None = None) -> dict[str, Any]:
     """Everything about `plan` as JSON-able values, with the first TRIALS_LISTED trials; the tables show a part of it.
 
-    `estimate`: what `estimate_of` said, or None.
+    `estimate`: what `estimate_of` said, or None. look: asks the cluster what is there for the plan, by its estimate.
     """
+    costs = describe_estimate(plan, estimate) if isinstance(estimate, Estimate) else None
+    cluster = describe_outlook(plan, look(plan, costs), costs) if look else None
     sweep, sizes, data, system = plan.sweep, plan.sizes, plan.data, plan.system
+    more = [estimate] if isinstance(estimate, str) else []
     return {
         "id": plan.id,
         "name": sweep.name,
@@ -94,40 +94,18 @@ def describe(plan: Plan, estimate: Measured = None) -> dict[str, Any]:
         "trials": [plan.params(index) for index in range(min(known_before(sweep, plan.trials), TRIALS_LISTED))],
         "trial_count": plan.trials,
         "resources": _resources(plan),
-        "budget": {
-            "failures": sweep.budget.failures,
-            "wall_seconds": sweep.budget.wall,
-            "stall_seconds": sweep.budget.stall,
-        },
+        "budget": _budget(plan),
         "keep": {"last": sweep.keep.last, "best": sweep.keep.best},
         "auto": dict(sizes.autos),
-        "estimate": _estimate(plan, estimate) if isinstance(estimate, Estimate) else None,
-        "notes": [*plan.notes, *([estimate] if isinstance(estimate, str) else [])],
+        "estimate": costs,
+        "cluster": cluster,
+        "notes": [*plan.notes, *more, *(outlook_notes(cluster) if cluster else [])],
     }
 
 
-def estimate_of(plan: Plan) -> Measured:
-    """What a step of the preset costs on this machine's CPU; None where the trials would run on GPUs.
-
-    A note instead where a step is too large for this machine.
-    """
-    if plan.sizes.gpus_per_worker:
-        return None
-    side, sizes = plan.sweep.data.image, plan.sizes
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    needed = side**2 * (sizes.batch // sizes.replicas) * BYTES_PER_PIXEL  # replicas take their turn
-    if side**2 * sizes.batch > MOST_PIXELS or needed > memory:
-        return f"no estimate: a step on {sizes.batch} pictures of {side} x {side} pixels is too much to try here"
-    try:
-        return measure(plan.run(0, plan.params(0)), plan.data.shapes(side))
-    except (MemoryError, RuntimeError) as error:  # torch says RuntimeError for memory it cannot have
-        reason = str(error).strip() or "not enough memory"
-        return f"no estimate: a step could not be taken here: {reason.splitlines()[0]}"
-
-
-def print_plan(plan: Plan, console: Console, estimate: Measured = None) -> None:
+def print_plan(plan: Plan, console: Console, estimate: Measured = None, look: Look | None = None) -> None:
     """Print `plan` for people."""
-    told = describe(plan, estimate)
+    told = describe(plan, estimate, look)
     parts = [_summary(told), table("Losses", told["terms"])]
     if plan.axes:
         parts += [search_table(plan, told["search"]), trials_table(plan, told["trials"][:TRIALS_SHOWN])]
@@ -179,10 +157,17 @@ def _summary(told: dict[str, Any]) -> Columns:
         f"a step may take {duration_text(told['budget']['stall_seconds'])}, "
         + (f"{duration_text(wall)} in all" if wall else "no time limit"),
         "auto became": ", ".join(f"{key} {value}" for key, value in told["auto"].items()) or "nothing was auto",
-        "estimate": _estimate_text(told["estimate"]),
+        "estimate": estimate_text(told["estimate"]),
+        "hours": hours_text(told["estimate"]),
+        **(outlook_lines(told["cluster"]) if told["cluster"] else {}),
         "storage": told["storage"],
     }
     return facts({name: line for name, line in lines.items() if line})
+
+
+def _budget(plan: Plan) -> dict[str, Any]:
+    budget = plan.sweep.budget
+    return {"failures": budget.failures, "wall_seconds": budget.wall, "stall_seconds": budget.stall}
 
 
 def _resources(plan: Plan) -> dict[str, Any]:
@@ -203,28 +188,6 @@ def _resources(plan: Plan) -> dict[str, Any]:
 def _workers(resources: Mapping[str, Any]) -> str:
     least, most = resources["least_workers"], resources["workers"]
     return _count(most, "worker") if least == most else f"{least} to {most} workers"
-
-
-def _estimate(plan: Plan, measured: Estimate) -> dict[str, Any]:
-    """What the whole sweep takes if no trial is stopped early, from the cost of a step on one worker."""
-    workers, concurrency = plan.sweep.resources.most_workers, max(1, plan.sizes.concurrency)
-    rounds = -(-trainings(plan) // concurrency)
-    return {
-        "seconds_per_step": measured.seconds_per_step / workers,
-        "seconds": rounds * plan.sweep.steps * measured.seconds_per_step / workers,
-        "parameters": measured.parameters,
-        "checkpoint_bytes": measured.state_bytes,
-    }
-
-
-def _estimate_text(told: dict[str, Any] | None) -> str:
-    if told is None:
-        return ""
-    return (
-        f"about {duration_text(max(1.0, round(told['seconds'])))} of training here if no trial is stopped, "
-        f"at {told['seconds_per_step']:.3g} s a step; "
-        f"{told['parameters'] / 1e6:.3g} M parameters, {size_text(told['checkpoint_bytes'])} a checkpoint"
-    )
 
 
 def _preset_meaning(plan: Plan) -> str:

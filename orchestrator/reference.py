@@ -51,8 +51,8 @@ adversarial term such as `loss/adv_ab`: a weak judge, as every trial is measured
 ## What makes a sweep the same sweep
 
 Its id is a hash of what is written in the file, and of the data set's manifest. Free to change between two submits are: `name`,
-`storage`, `cluster`, `budget`, `data.cache`, `every.report`, `resources` (apart from `threads`), and `trials`, which may be raised.
-Any other change is a new sweep, and `submit` says which keys differ from the nearest old one.
+`storage`, `cluster`, `metrics`, `budget`, `data.cache`, `every.report`, `resources` (apart from `threads`), and `trials`, which may
+be raised. Any other change is a new sweep, and `submit` says which keys differ from the nearest old one.
 """
 
 

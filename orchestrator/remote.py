@@ -15,9 +15,10 @@ from cluster.log.lock import SweepBusy
 from cluster.log.records import SweepState
 from cluster.log.store import has_log
 from cluster.submission import Submission, write_submission
-from cluster.targets.target import Job, JobState, Target, TargetError
+from cluster.targets.target import Job, JobState, NotThere, Target, TargetError
 from data_shards.store import Store, open_store
 from orchestrator.draft import Draft
+from orchestrator.errors import Refusal
 from orchestrator.finding import FoundSweep, open_sweep
 from orchestrator.following import await_end, follow_job, state_of
 from orchestrator.job import make_job
@@ -92,24 +93,22 @@ def _hand_over(target: Target, plan: Plan, allow_inexact: bool, only: frozenset[
     return job
 
 
-def machine_for(draft: Draft, file: str) -> Machine | None:
-    """What the sweep's cluster offers, as a machine to plan for; None: this machine. Raises as `offered` does."""
-    return None if draft.sweep.cluster.is_local else offered(draft, file)[1]
-
-
 def offered(draft: Draft, file: str) -> tuple[Target, Machine | None]:
     """The sweep's target, and what it offers as a machine to plan for; None: this machine.
 
-    Raises TargetError where it does not answer, but what is wrong with the file before that.
+    Raises TargetError where it does not answer, and Refusal for what the sweep names and it does not have; but what is wrong
+    with the file before that.
     """
     cluster = draft.sweep.cluster
     try:
         target = target_of(cluster, draft.sweep)
         found = target.capacity()
-    except TargetError:
+    except TargetError as error:
         make_plan(draft, file, machine=BOUNDLESS)
+        if isinstance(error, NotThere):
+            raise Refusal(str(error), file=file, path=f"cluster.kubernetes.{error.key}") from error
         raise
-    return target, None if cluster.is_local else Machine(found.cpus, int(found.gpus), target.place)
+    return target, None if cluster.is_local else Machine(found.cpus, int(found.gpus), target.place, found.nodes)
 
 
 def open_or_new(store: Store, sweep: str) -> FoundSweep:

@@ -5,11 +5,20 @@ What they need is imported by each command: `status` has to answer at once, and 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from orchestrator.options import ClusterOption, Output, OutputOption, StorageOption, SweepName, WaitOption
+from orchestrator.options import (
+    ClusterOption,
+    MetricsPortOption,
+    Output,
+    OutputOption,
+    StorageOption,
+    SweepName,
+    WaitOption,
+)
 from orchestrator.storage import DEFAULT_STORAGE
 
 InexactOption = Annotated[
@@ -106,6 +115,7 @@ def resume(
     allow_inexact: InexactOption = False,
     cluster: ClusterOption = None,
     wait: WaitOption = True,
+    metrics_port: MetricsPortOption = None,
     storage: StorageOption = DEFAULT_STORAGE,
 ) -> None:
     """Go on with a sweep where it stopped, without its file: the log keeps what was submitted, the storage where to."""
@@ -125,6 +135,7 @@ def resume(
             allow_inexact=allow_inexact,
             cluster=cluster,
             detach=not wait,
+            metrics_port=metrics_port,
         )
     )
 
@@ -150,20 +161,40 @@ def retry(
 
 def doctor(
     storage: Annotated[
-        str, typer.Argument(metavar="[STORAGE]", help="A folder or an s3:// address, as in a sweep file.")
-    ] = DEFAULT_STORAGE,
+        str | None,
+        typer.Argument(
+            metavar="[STORAGE]",
+            help=f"A folder or an s3:// address, as in a sweep file; default: the sweep's, or {DEFAULT_STORAGE}.",
+            show_default=False,
+        ),
+    ] = None,
+    sweep: Annotated[
+        Path | None,
+        typer.Option("--sweep", metavar="SWEEP.YAML", help="A sweep file: its storage, data and cluster are checked."),
+    ] = None,
+    cluster: ClusterOption = None,
+    probe: Annotated[
+        bool,
+        typer.Option(
+            "--probe",
+            help="Also check the head of a Ray cluster from inside, by a job of some seconds that changes nothing.",
+        ),
+    ] = False,
     output: OutputOption = Output.table,
 ) -> None:
-    """Check this machine and a storage: packages, processors, memory, disks, and whether two drivers are kept apart."""
-    from orchestrator.doctor import describe_findings, examine, rows_of
+    """Check this machine, a storage and a cluster: versions, memory, disks, network, clocks, rights; and say how to mend it."""
+    from orchestrator.doctoring import examine_all
+
+    findings = examine_all(storage, sweep, cluster, probe)
+
+    from orchestrator.doctor import describe_findings, is_well, rows_of
     from orchestrator.tables import console, print_json, table
 
-    findings = examine(storage)
     if output is Output.json:
         print_json(describe_findings(findings))
     else:
         console().print(table("", rows_of(findings)))
-    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+    raise typer.Exit(0 if is_well(findings) else 1)
 
 
 def register(app: typer.Typer) -> None:
@@ -176,4 +207,7 @@ def register(app: typer.Typer) -> None:
         epilog="Examples: i2i-cluster resume quickstart; i2i-cluster resume quickstart --trials +8 searches 8 settings more"
     )(resume)
     app.command(epilog="Example: i2i-cluster retry quickstart 3")(retry)
-    app.command(epilog="Example: i2i-cluster doctor 's3://bucket/runs?endpoint=http://host:8333'")(doctor)
+    app.command(
+        epilog="Examples: i2i-cluster doctor 's3://bucket/runs?endpoint=http://host:8333'; "
+        "i2i-cluster doctor --sweep sweep.yaml --cluster http://head:8265 --probe"
+    )(doctor)

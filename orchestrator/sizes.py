@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.schedulers.halving import rungs
+from cluster.targets.target import Node
 from orchestrator.errors import Refusal
 from orchestrator.sweep import Sweep
 from orchestrator.sweep_search import named
@@ -27,11 +28,27 @@ USUAL_REPORT = 100  # steps between reports, where a training is long enough
 
 @dataclass(frozen=True)
 class Machine:
-    """What this machine, or a cluster, offers: CPUs (fractional in a container) and GPUs. name: for people."""
+    """What this machine, or a cluster, offers: CPUs (fractional in a container) and GPUs. name: for people.
+
+    nodes: what each node has; of one machine, or where nobody knows, none.
+    """
 
     cpus: float
     gpus: int
     name: str = "this machine"
+    nodes: tuple[Node, ...] = ()
+
+    def places(self, cpus: float, gpus: float) -> int:
+        """How many workers that take so much run at a time. One is never split between nodes."""
+        held = self.nodes or (Node(self.cpus, self.gpus),)
+        return sum(_places(node, cpus, gpus) for node in held)
+
+
+def _places(node: Node, cpus: float, gpus: float) -> int:
+    room = node.cpus / cpus
+    if gpus:
+        room = min(room, node.gpus / gpus)
+    return math.floor(room + 1e-9)  # 2 CPUs hold 20 trials of 0.1
 
 
 BOUNDLESS = Machine(1e9, 10**9)  # where nobody knows, and nothing hangs on it
@@ -187,12 +204,26 @@ def _check_room(sweep: Sweep, machine: Machine, sizes: Sizes) -> list[Refusal]:
     if gpus > machine.gpus:
         problem = f"{workers} x {sizes.gpus_per_worker:g} GPUs are more than {machine.name}'s {machine.gpus}"
         return [Refusal(problem, path="resources.gpus_per_worker", value=sizes.gpus_per_worker, rests=rests)]
+    if machine.places(wanted.cpus_per_worker, sizes.gpus_per_worker) < workers:
+        return [_no_node(machine, workers, wanted.cpus_per_worker, sizes.gpus_per_worker, rests)]
     return []
 
 
+def _no_node(machine: Machine, workers: int, cpus: float, gpus: float, rests: list[str]) -> Refusal:
+    """Why a trial has no place where all nodes together would have enough."""
+    if not machine.places(cpus, 0.0):
+        gpus = 0.0  # not what it lacks
+    path, value = ("resources.gpus_per_worker", gpus) if gpus else ("resources.cpus_per_worker", cpus)
+    each = f"{cpus:g} CPUs" + (f" and {gpus:g} GPUs" if gpus else "")
+    there = machine.places(cpus, gpus)
+    if there:
+        problem = f"{workers} workers of {each} find places for {there} on the nodes of {machine.name}; lower"
+        return Refusal(f"{problem} resources.workers", path=path, value=value, rests=rests)
+    largest = max(machine.nodes, key=lambda node: (node.gpus, node.cpus) if gpus else (node.cpus, 0.0))
+    has = f"{largest.cpus:g} CPUs" + (f" and {largest.gpus:g} GPUs" if gpus else "")
+    problem = f"no node of {machine.name} holds a worker of {each}: the largest has {has}; a worker is never split"
+    return Refusal(f"{problem}, several workers are", path=path, value=value, rests=rests)
+
+
 def _concurrency(sweep: Sweep, machine: Machine, gpus_per_worker: float) -> int:
-    workers = sweep.resources.least_workers
-    room = machine.cpus / (workers * sweep.resources.cpus_per_worker)
-    if gpus_per_worker:
-        room = min(room, machine.gpus / (workers * gpus_per_worker))
-    return math.floor(room + 1e-9)  # 2 CPUs hold 20 trials of 0.1
+    return machine.places(sweep.resources.cpus_per_worker, gpus_per_worker) // sweep.resources.least_workers

@@ -51,7 +51,7 @@ def submit(
     only: the trials to go on with, and to try again where they failed; None: all. expect: this is a target's job, of the sweep
     with this id; None: it is not.
     """
-    plan, before = plan_again(sweep, file, _machine())
+    plan, before = plan_again(sweep, file, machine_here())
     if expect is not None and plan.id != expect:
         problem = f"this is sweep {plan.id} here, and was {expect} where it was submitted"
         raise Refusal(f"{problem}: the data were built anew, or the two have different versions of i2i-cluster")
@@ -78,15 +78,15 @@ def tell_plan(plan: Plan) -> None:
         say(note, aside=True)
 
 
-def _machine() -> Machine | None:
-    """The Ray cluster that RAY_ADDRESS names; None for this machine."""
+def machine_here() -> Machine | None:
+    """What `cluster: local` means: the Ray cluster that RAY_ADDRESS names; None for this machine."""
     address = os.environ.get("RAY_ADDRESS", "")
     if address in ("", "local"):
         return None
     from cluster.capacity import of_running_ray  # slow to import, and needed only here
 
     found = of_running_ray(address)
-    return Machine(found.cpus, int(found.gpus), f"the Ray cluster at {address}")
+    return Machine(found.cpus, int(found.gpus), f"the Ray cluster at {address}", found.nodes)
 
 
 def _take_here(plan: Plan) -> None:

@@ -17,6 +17,7 @@ from orchestrator.fields import fields_schema
 from orchestrator.storage import DEFAULT_STORAGE
 from orchestrator.sweep_cluster import Cluster, ClusterPart
 from orchestrator.sweep_data import DataPart, Part
+from orchestrator.sweep_metrics import Metrics
 from orchestrator.sweep_search import Budget, ConstraintText, Finalists, Objective, Scheduler, SchedulerPart
 from orchestrator.sweep_stop import STOP, Stop
 from orchestrator.values import (
@@ -199,6 +200,7 @@ class Sweep(Part):
         description="Where to run: local (this machine, on a Ray of its own or on the one that RAY_ADDRESS names), "
         "http://HEAD:8265 (a Ray cluster), or kubernetes: {...}.",
     )
+    metrics: Metrics = Field(default=Metrics(), description="Where a Prometheus finds the sweep's metrics.")
 
 
 def load_sweep(path: Path) -> Sweep:

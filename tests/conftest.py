@@ -1,4 +1,5 @@
-"""The real S3 server that any test may ask for; it starts once, with the first test that does."""
+"""The real S3 server that any test may ask for, which starts once, with the first test that does; and a state folder of its own for
+every run of the tests: what a driver announces there is none of the user's business."""
 
 import itertools
 from collections.abc import Iterator
@@ -8,6 +9,14 @@ import pytest
 from tests.seaweed import BUCKET, Seaweed, missing, seaweedfs
 
 _numbers = itertools.count()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What would be written below ~/.local/state."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 @pytest.fixture(scope="session", name="seaweed")

@@ -50,7 +50,8 @@ class Criterion(ABC):
 
     def critic(self, real: Tensor, fake: Tensor, scale: float) -> Scored:
         """`scale` x (real + fake) and the share of patches judged rightly. Logits of any shape."""
-        return Scored(scale * (self.real(real) + self.fake(fake)), self.accuracy(real, fake))
+        loss = scale * (self.real(real) + self.fake(fake))
+        return Scored(loss, self.accuracy(real, fake), outputs=_means(real, fake))
 
     def accuracy(self, real: Tensor, fake: Tensor) -> Tensor:
         """The share of patches on the right side of the boundary, in [0, 1]; real and fake count alike."""
@@ -63,7 +64,9 @@ class Criterion(ABC):
         value, right = judged[0].value, judged[0].accuracy
         for more in judged[1:]:
             value, right = value + more.value, right + more.accuracy
-        return Scored(value, right / len(judged))
+        means = [_means(r, f) for r, f in zip(real, fake, strict=True)]
+        outputs = (torch.stack([mean for mean, _ in means]).mean(), torch.stack([mean for _, mean in means]).mean())
+        return Scored(value, right / len(judged), outputs=outputs)
 
     def generator_over(self, maps: Sequence[Tensor]) -> Tensor:
         """The generator's loss summed over the maps of a critic of several scales."""
@@ -165,7 +168,13 @@ class Equilibrium(Wasserstein):
     def critic(self, real: Tensor, fake: Tensor, scale: float) -> Scored:
         wrong_real, wrong_fake = self.real(real), self.real(fake)
         drift = K_RATE * (GAMMA * wrong_real - wrong_fake)
-        return Scored(scale * wrong_real, self.accuracy(real, fake), Control(scale * wrong_fake, drift))
+        control = Control(scale * wrong_fake, drift)
+        return Scored(scale * wrong_real, self.accuracy(real, fake), control, _means(real, fake))
+
+
+def _means(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """What a critic said on the average, without its graph."""
+    return real.detach().mean(), fake.detach().mean()
 
 
 def _cross_entropy(logits: Tensor, target: float) -> Tensor:

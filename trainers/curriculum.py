@@ -63,6 +63,7 @@ def mix(adversarial: Weighed, rest: Weighed, share: float) -> Weighed:
         raw=adversarial.raw | rest.raw,
         accuracy=adversarial.accuracy | rest.accuracy,
         drift=adversarial.drift | rest.drift,
+        outputs=adversarial.outputs | rest.outputs,
         silent=adversarial.silent | rest.silent,
         numbers=adversarial.numbers,
     )

@@ -17,12 +17,14 @@ from trainers.errors import NonFiniteError
 from trainers.system import Move, Player, System
 
 VOTES = ("interrupted", "preempted", "resize")  # why a worker may want all of them to save and end
+SIDES = ("real", "fake")  # of what a critic looks at
 TOLD = 5  # skips that are told one by one, each time somebody asks
 
 
 class Ledger:
     """A vector of `size` scalars: sums, then counts, of each term in force, of each critic term's accuracy and of each
-    controlled term's drift, then votes.
+    controlled term's drift, and of what critics put out; then votes. That last is looked at by nobody but people: it may be
+    infinite where the loss is not.
 
     `vote`: this worker's wish, 0 for none or i for the i-th of `VOTES`.
     """
@@ -32,7 +34,9 @@ class Ledger:
         self.controlled = system.controlled
         self.names = [*self.terms, *(f"accuracy {name}" for name in self.terms)]
         self.names += [f"drift {name}" for name in self.controlled]
-        self.size = 2 * len(self.names) + len(VOTES)
+        self._observed = [*self.names, *(_watched(side, name) for name in self.terms for side in SIDES)]
+        self._half = len(self._observed)  # where the counts begin
+        self.size = 2 * self._half + len(VOTES)
         self.norms: dict[str, Tensor] = {}
         self.carrier: dict[str, str] = {}  # critic term -> the player it judges for
         self.vote = 0
@@ -62,8 +66,10 @@ class Ledger:
                 seen[f"accuracy {name}"] = value
                 self.carrier[name] = names[0]
             seen |= {f"drift {name}": value for name, value in weighed.drift.items()}
-        values = [seen.get(name, self._zero).float() for name in self.names]
-        counts = [self._one if name in seen else self._zero for name in self.names]
+            for name, means in weighed.outputs.items():
+                seen |= {_watched(side, name): mean for side, mean in zip(SIDES, means, strict=True)}
+        values = [seen.get(name, self._zero).float() for name in self._observed]
+        counts = [self._one if name in seen else self._zero for name in self._observed]
         wish = self.vote if self._moves == 0 else 0
         votes = [self._one if number == wish else self._zero for number in range(1, len(VOTES) + 1)]
         return torch.stack(values + counts + votes)
@@ -83,12 +89,24 @@ class Ledger:
     def means(self) -> dict[str, float]:
         """Each name's mean over its observations in the step; NaN where it was not observed. Waits for the device."""
         values = self._totals.tolist()
-        half = len(self.names)
+        half = self._half
         return {n: values[i] / values[half + i] if values[half + i] else math.nan for i, n in enumerate(self.names)}
+
+    def observed(self) -> frozenset[str]:
+        """The terms that the step looked at. Waits for the device."""
+        counts = self._totals.tolist()[self._half :]
+        return frozenset(name for name, count in zip(self.terms, counts, strict=False) if count)
+
+    def outputs(self) -> dict[tuple[str, str], float]:
+        """(real or fake, critic term) -> the mean of what its critic put out in the step, of those that were observed. Waits."""
+        values, first, half = self._totals.tolist(), len(self.names), self._half
+        sides = [(side, name) for name in self.terms for side in SIDES]
+        seen = [(i, key) for i, key in enumerate(sides, first) if values[half + i]]
+        return {key: values[i] / values[half + i] for i, key in seen}
 
     def accuracy(self, critics: Sequence[Player]) -> Tensor:
         """The critics' mean accuracy in this step, on the device; NaN where a critic was not observed."""
-        half = len(self.names)
+        half = self._half
         out = []
         for critic in critics:
             places = [self.names.index(f"accuracy {t}") for t, name in self.carrier.items() if name == critic.name]
@@ -98,7 +116,7 @@ class Ledger:
 
     def drift(self, term: str) -> Tensor:
         """A controlled term's mean drift in this step, on the device; 0 where it was not observed or is not finite."""
-        place, half = self.names.index(f"drift {term}"), len(self.names)
+        place, half = self.names.index(f"drift {term}"), self._half
         return torch.nan_to_num(self._totals[place] / self._totals[half + place], 0.0, 0.0, 0.0)
 
     def end(self) -> None:
@@ -122,6 +140,10 @@ class Ledger:
     def votes(self) -> tuple[int, int, int]:
         """How many replicas voted for each of `VOTES` in the step before the last one."""
         return self._previous.votes() if self._previous is not None else (0, 0, 0)
+
+
+def _watched(side: str, term: str) -> str:
+    return f"output for {side} {term}"
 
 
 class Sent:

@@ -51,11 +51,15 @@ class Control:
 
 @dataclass(frozen=True)
 class Scored:
-    """A critic's loss (a scalar) together with its accuracy: the share of patches it judged rightly, in [0, 1]."""
+    """A critic's loss (a scalar) together with its accuracy: the share of patches it judged rightly, in [0, 1].
+
+    outputs: the means of its raw output for real and for generated pictures, scalars, for whoever watches.
+    """
 
     value: Tensor
     accuracy: Tensor
     control: Control | None = None
+    outputs: tuple[Tensor, Tensor] | None = None
 
 
 Observation = Tensor | Scored
@@ -73,6 +77,7 @@ class Weighed:
     raw: dict[str, Tensor] = field(default_factory=dict)
     accuracy: dict[str, Tensor] = field(default_factory=dict)
     drift: dict[str, Tensor] = field(default_factory=dict)
+    outputs: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
     silent: dict[str, Callable[[], Observation]] = field(default_factory=dict)
     numbers: Mapping[str, Tensor] = field(default_factory=dict)
 
@@ -87,6 +92,8 @@ class Weighed:
             self.drift |= {} if silent else {name: seen.control.drift.detach()}
         if isinstance(seen, Scored) and not silent:
             self.accuracy[name] = seen.accuracy.detach()
+        if isinstance(seen, Scored) and seen.outputs is not None:
+            self.outputs[name] = seen.outputs
         self.raw[name] = value.detach()
         return value
 

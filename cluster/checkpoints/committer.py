@@ -20,6 +20,7 @@ from cluster.checkpoints.folder import Checkpoints, Superseded
 from data_shards.errors import DataError
 
 logger = logging.getLogger(__name__)
+COUNTED = tuple(f"checkpoint/{what}" for what in ("failed", "skipped", "written", "written_seconds", "written_bytes"))
 FULL = (errno.ENOSPC, errno.EDQUOT)
 GOODBYE_S = 45.0  # Tune waits 60 s for a trial that it stops, then leaves its actor behind
 
@@ -34,16 +35,19 @@ class _Job:
 
 
 class Committer:
-    """Writes one checkpoint at a time to `checkpoints`. To be used by one thread, which calls `close` at the end."""
+    """Writes one checkpoint at a time to `checkpoints`. To be used by one thread, which calls `close` at the end.
 
-    def __init__(self, checkpoints: Checkpoints) -> None:
+    before: the numbers of this attempt's last committer, to count on from.
+    """
+
+    def __init__(self, checkpoints: Checkpoints, before: Mapping[str, float] | None = None) -> None:
         self.checkpoints = checkpoints
         self._changed = threading.Condition()
         self._job: _Job | None = None
         self._closing = self._ended = False
         self._superseded: Superseded | None = None
         self._failures: list[str] = []
-        self._metrics = {"checkpoint/failed": 0.0, "checkpoint/skipped": 0.0}
+        self._metrics = {**dict.fromkeys(COUNTED, 0.0), **(before or {})}
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._thread.start()
 
@@ -109,7 +113,8 @@ class Committer:
             return failures
 
     def metrics(self) -> dict[str, float]:
-        """How many checkpoints failed and were left out; of the last one written its step, its seconds and its bytes."""
+        """How many checkpoints failed, were left out and were written, with the seconds and bytes of these; of the last one its
+        step, its seconds and its bytes."""
         with self._changed:
             return dict(self._metrics)
 
@@ -159,10 +164,12 @@ class Committer:
                 self._failures.append(text)
                 self._metrics["checkpoint/failed"] += 1
         else:
-            size = sum(tensor.nbytes for tensor in job.state.values())
-            known = {"step": float(job.step), "seconds": time.monotonic() - began, "bytes": float(size)}
+            seconds, size = time.monotonic() - began, float(sum(tensor.nbytes for tensor in job.state.values()))
+            known = {"step": float(job.step), "seconds": seconds, "bytes": size}
             with self._changed:
                 self._metrics |= {f"checkpoint/{name}": value for name, value in known.items()}
+                for name, more in (("written", 1.0), ("written_seconds", seconds), ("written_bytes", size)):
+                    self._metrics[f"checkpoint/{name}"] += more
 
     def _text(self, what: str, error: OSError | DataError) -> str:
         """What happened, on one line, and what can be done about it."""

@@ -14,6 +14,7 @@ import os
 import re
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -28,24 +29,33 @@ PACKED = 100  # segments of a pack
 READERS = 16  # segments read at a time
 LONGEST_S = 1.0  # that a record of a file waits to be synced
 SEGMENT = re.compile(r"(\d{8})(?:-(\d{8}))?\.jsonl")  # a segment, or a pack of them from the one to the other
+Follow = Callable[[bytes], None]  # hears of whole records, in their order, once they are in the log
+
+
+def nobody(raw: bytes) -> None:
+    """Nobody follows."""
 
 
 class SweepLog(ABC):
     """The one writer of a log. A record outlives its writer once `append` returns, and is folded into `state` by then; it outlives
-    the machine as well, except where its kind may wait: then only once something else is appended, or `commit` has returned."""
+    the machine as well, except where its kind may wait: then only once something else is appended, or `commit` has returned.
 
-    def __init__(self, raw: bytes) -> None:
-        self.state = fold(raw)
+    follow: is told of what is there already, then of each record. It must not raise."""
+
+    def __init__(self, raw: bytes, follow: Follow) -> None:
+        self.state, self._follow = fold(raw), follow
+        follow(raw)
 
     def append(self, kind: str, **fields: Any) -> None:
         """Write a record through, then fold it in. Raises OSError, and SweepBusy where another driver writes this log."""
         record = {"v": VERSION, "at": round(time.time(), 3), "kind": kind, **fields}
-        self._write(record)
+        line = self._write(record)
         self.state.apply(record)
+        self._follow(line)
 
     @abstractmethod
-    def _write(self, record: dict[str, Any]) -> None:
-        """Store a record."""
+    def _write(self, record: dict[str, Any]) -> bytes:
+        """Store a record; returns it as it is stored."""
 
     @abstractmethod
     def commit(self, longest: float = 0.0) -> None:
@@ -59,11 +69,11 @@ class SweepLog(ABC):
 class FileLog(SweepLog):
     """A log in a file of this machine. One sync makes sure of all that was written before it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, follow: Follow = nobody) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         raw = path.read_bytes() if path.exists() else b""
         try:
-            super().__init__(raw)
+            super().__init__(raw, follow)
         except UnreadableLog as error:
             raise type(error)(f"{path}: {error}") from error
         self._file = path.open("ab")
@@ -72,11 +82,13 @@ class FileLog(SweepLog):
         if not raw:
             sync_folder(path.parent)
 
-    def _write(self, record: dict[str, Any]) -> None:
-        self._file.write(_line(record))
+    def _write(self, record: dict[str, Any]) -> bytes:
+        line = _line(record)
+        self._file.write(line)
         self._file.flush()
         self._since = time.monotonic() if self._since is None else self._since
         self.commit(LONGEST_S if record["kind"] in MAY_WAIT else 0.0)
+        return line
 
     def commit(self, longest: float = 0.0) -> None:
         """Sync the file."""
@@ -95,12 +107,12 @@ class FileLog(SweepLog):
 class SegmentLog(SweepLog):
     """A log in a store: one segment a record. `driver` is the number of the writer's claim, which no other one has."""
 
-    def __init__(self, store: Store, folder: str, driver: int) -> None:
+    def __init__(self, store: Store, folder: str, driver: int, follow: Follow = nobody) -> None:
         self._store, self._folder, self._driver = store, folder, driver
         pieces = _pieces(store, folder)
         contents = _read(store, folder, pieces)
         try:
-            super().__init__(b"".join(contents))
+            super().__init__(b"".join(contents), follow)
         except UnreadableLog as error:
             raise type(error)(f"{join(store.uri, folder)}: {error}") from error
         self._last = pieces[-1][1] if pieces else 0
@@ -109,7 +121,7 @@ class SegmentLog(SweepLog):
         while len(self._loose) >= PACKED:  # the last driver died before it packed them
             self._pack(self._last - len(self._loose) + PACKED)
 
-    def _write(self, record: dict[str, Any]) -> None:
+    def _write(self, record: dict[str, Any]) -> bytes:
         line, number = _line({**record, "driver": self._driver}), self._last + 1
         path = f"{self._folder}/{number:08d}.jsonl"
         if not self._store.create(path, line):
@@ -121,6 +133,7 @@ class SegmentLog(SweepLog):
         self._loose.append(line)
         if len(self._loose) == PACKED:
             self._pack(number)
+        return line
 
     def _pack(self, last: int) -> None:
         """Write the PACKED segments up to `last` as one; whoever did it before wrote the same bytes."""
@@ -135,12 +148,12 @@ class SegmentLog(SweepLog):
         """Nothing is held."""
 
 
-def open_log(store: Store, paths: SweepPaths, driver: int) -> SweepLog:
+def open_log(store: Store, paths: SweepPaths, driver: int, follow: Follow = nobody) -> SweepLog:
     """The log of a sweep, to write to, by its driver. Raises UnreadableLog and OSError."""
     if store.remote:
-        return SegmentLog(store, paths.segments, driver)
+        return SegmentLog(store, paths.segments, driver, follow)
     assert isinstance(store, FolderStore)
-    return FileLog(store.path(paths.log))
+    return FileLog(store.path(paths.log), follow)
 
 
 def has_log(store: Store, paths: SweepPaths) -> bool:

@@ -14,8 +14,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from cluster.finding import Finding
 from cluster.targets.kubernetes_api import ANSWER_S, Refused, connect
-from cluster.targets.kubernetes_checks import check_site, cpu_number, ray_cluster, worker_limits
+from cluster.targets.kubernetes_checks import check_site, quantity, ray_cluster, worker_limits
+from cluster.targets.kubernetes_doctor import examine
 from cluster.targets.kubernetes_manifests import manifests
 from cluster.targets.kubernetes_site import (
     COMPONENT,
@@ -32,7 +34,8 @@ from cluster.targets.kubernetes_site import (
     Site,
 )
 from cluster.targets.kubernetes_status import describe, number_of, state_of, troubles
-from cluster.targets.target import Capacity, Job, Parcel, TargetError
+from cluster.targets.kubernetes_survey import survey
+from cluster.targets.target import Capacity, Job, Need, Node, Parcel, Survey, TargetError, capacity_of
 
 POLL_S = 2.0
 CHUNK = 1 << 16
@@ -56,15 +59,21 @@ class KubernetesTarget:
         return self._api.place
 
     def capacity(self) -> Capacity:
-        """Of all worker pods that there may be, be they there now or not."""
+        """Of all worker pods that there may be, be they there now or not. Raises NotThere for what the sweep names besides."""
+        check_site(self._api, self._site)
         if self._site.ray_cluster is None:
             return self._site.capacity
         cluster = ray_cluster(self._api, self._site.ray_cluster)
-        held = [(group["maxReplicas"], worker_limits(group)) for group in cluster["spec"].get("workerGroupSpecs", [])]
-        return Capacity(
-            sum(most * cpu_number(limits.get("cpu", "0")) for most, limits in held),
-            sum(most * float(limits.get(GPU, 0)) for most, limits in held),
-        )
+        groups = cluster["spec"].get("workerGroupSpecs", [])
+        return capacity_of(node for group in groups for node in [_node(group)] * group["maxReplicas"])
+
+    def survey(self, need: Need) -> Survey:
+        """Of nodes, quotas and queues, as far as one may look."""
+        return survey(self._api, self._site, need)
+
+    def examine(self, probe: str | None) -> list[Finding]:
+        """The way to it, rights, what the sweep names, clocks and room. No job is made, also where one is asked for."""
+        return list(examine(self._api, self._site, self.tried))
 
     def find(self, sweep: str) -> Job | None:
         """The sweep's newest job."""
@@ -74,7 +83,6 @@ class KubernetesTarget:
 
     def submit(self, parcel: Parcel, number: int) -> Job:
         """Make the job and what belongs to it. Nothing of it stays where not all of it can be made."""
-        check_site(self._api, self._site)
         job, *others = manifests(parcel, number, replace(self._site, offered=self.capacity()))
         made, is_new = self._made(job)
         try:
@@ -221,6 +229,12 @@ class KubernetesTarget:
             ),
         }
         return known[verb, kind]
+
+
+def _node(group: Manifest) -> Node:
+    """A worker pod of a RayCluster's group, as a node of Ray."""
+    limits = worker_limits(group)
+    return Node(quantity(limits.get("cpu", "0")), float(limits.get(GPU, 0)))
 
 
 def _submitter(pods: list[Manifest]) -> Manifest | None:

@@ -9,13 +9,13 @@ import difflib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from cluster.targets.kubernetes_site import RAY_GROUP, Manifest, Site
-from cluster.targets.target import TargetError
+from cluster.targets.target import NotThere, TargetError
 
 ANSWER_S = 30.0  # until a server that says nothing is given up
 QUIET_S = 300.0
@@ -42,14 +42,18 @@ class Api:
     core: Any
     custom: Any
     policy: Any
+    version: Any
     timeout: float
 
     def call(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Manifest:
         """The object or list that a method of the client answers with. Raises Refused and TargetError."""
+        return self.answer(method, *arguments, **options)[0]
+
+    def answer(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> tuple[Manifest, Mapping[str, str]]:
+        """The same, with the answer's headers."""
         with told(self.place):
             response = method(*arguments, _preload_content=False, _request_timeout=self.timeout, **options)
-            found: Manifest = json.loads(response.data)
-            return found
+            return json.loads(response.data), response.headers
 
     def open(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """A response that is read as it comes. After QUIET_S without a byte it breaks: the way to it may be gone."""
@@ -88,6 +92,7 @@ def connect(site: Site, timeout: float = ANSWER_S) -> Api:
         core=client.CoreV1Api(made),
         custom=client.CustomObjectsApi(made),
         policy=client.PolicyV1Api(made),
+        version=client.VersionApi(made),
         timeout=timeout,
     )
 
@@ -157,7 +162,7 @@ def _chosen(contexts: list[Manifest], current: Manifest | None, wanted: str | No
             return one
     near = difflib.get_close_matches(wanted, names, n=1)
     hint = f"; nearest: {near[0]}" if near else ""
-    raise TargetError(f"the kubeconfig has no context {wanted!r}{hint}; has: {', '.join(names) or 'none'}")
+    raise NotThere(f"the kubeconfig has no context {wanted!r}{hint}; has: {', '.join(names) or 'none'}", "context")
 
 
 def _own_namespace() -> str:

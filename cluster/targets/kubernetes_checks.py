@@ -12,7 +12,7 @@ from typing import Any
 
 from cluster.targets.kubernetes_api import Api, Refused, no_namespace
 from cluster.targets.kubernetes_site import GPU, GPU_LABEL, RAY_GROUP, Manifest, Site
-from cluster.targets.target import TargetError
+from cluster.targets.target import NotThere
 
 KUEUE_GROUP, KUEUE_VERSIONS = "kueue.x-k8s.io", ("v1beta2", "v1beta1")
 FORBIDDEN, ABSENT = 403, 404
@@ -20,19 +20,19 @@ Look = Callable[[], Manifest]
 
 
 def check_site(api: Api, site: Site) -> None:
-    """Raise TargetError for what the site names and the cluster does not have, as far as one may look."""
+    """Raise NotThere for what the site names and the cluster does not have, as far as one may look."""
     core, space = api.core, api.namespace
     if site.ray_cluster is not None:
         ray_cluster(api, site.ray_cluster)
         return
     if _is_absent(partial(api.call, core.read_namespaced_service_account, site.service_account, space)):
         if _is_absent(partial(api.call, core.read_namespace, space)):
-            raise TargetError(f"{api.place}: {no_namespace(space)}")
+            raise NotThere(f"{api.place}: {no_namespace(space)}", "namespace")
         how = "`kubectl apply -k k8s/overlays/prod` makes i2i-cluster's"
-        raise TargetError(f"{api.place}: there is no service account {site.service_account}; {how}")
+        raise NotThere(f"{api.place}: there is no service account {site.service_account}; {how}", "service_account")
     if site.secret is not None and _is_absent(partial(api.call, core.read_namespaced_secret, site.secret, space)):
         how = f"`kubectl -n {space} create secret generic {site.secret} --from-env-file=FILE` makes it"
-        raise TargetError(f"{api.place}: there is no secret {site.secret}; {how}")
+        raise NotThere(f"{api.place}: there is no secret {site.secret}; {how}", "secret")
     if site.queue is not None:
         _check_queue(api, site.queue)
     if site.gpus_per_node:
@@ -40,15 +40,15 @@ def check_site(api: Api, site: Site) -> None:
 
 
 def ray_cluster(api: Api, name: str) -> Manifest:
-    """The RayCluster of that name. Raises TargetError where there is none."""
+    """The RayCluster of that name. Raises NotThere where there is none."""
     clusters: tuple[Any, ...] = (RAY_GROUP, "v1", api.namespace, "rayclusters")
     try:
         return api.call(api.custom.get_namespaced_custom_object, *clusters, name)
     except Refused as refused:
         if refused.status != ABSENT:
             raise
-    others = _named(_seen(partial(api.call, api.custom.list_namespaced_custom_object, *clusters)))
-    raise TargetError(f"{api.place}: there is no RayCluster {name}{_instead(name, others)}")
+    others = _named(look_at(partial(api.call, api.custom.list_namespaced_custom_object, *clusters)))
+    raise NotThere(f"{api.place}: there is no RayCluster {name}{_instead(name, others)}", "ray_cluster")
 
 
 def worker_limits(group: Manifest) -> dict[str, str]:
@@ -57,10 +57,11 @@ def worker_limits(group: Manifest) -> dict[str, str]:
     return limits
 
 
-def cpu_number(quantity: str | float) -> float:
-    """CPUs of a quantity as Kubernetes writes it: "4" or "500m"."""
-    text = str(quantity)
-    return float(text[:-1]) / 1000 if text.endswith("m") else float(text)
+def quantity(text: str | float) -> float:
+    """The number that Kubernetes means by "4", "500m" or "16Gi"."""
+    from kubernetes.utils.quantity import parse_quantity
+
+    return float(parse_quantity(text))
 
 
 def _check_queue(api: Api, name: str) -> None:
@@ -68,22 +69,22 @@ def _check_queue(api: Api, name: str) -> None:
         queues: tuple[Any, ...] = (KUEUE_GROUP, version, api.namespace, "localqueues")
         if not _is_absent(partial(api.call, api.custom.get_namespaced_custom_object, *queues, name)):
             return
-        others = _seen(partial(api.call, api.custom.list_namespaced_custom_object, *queues))
+        others = look_at(partial(api.call, api.custom.list_namespaced_custom_object, *queues))
         if others is not None:
-            raise TargetError(f"{api.place}: there is no LocalQueue {name}{_instead(name, _named(others))}")
-    raise TargetError(
-        f"{api.place}: there is no LocalQueue {name}: the cluster has no Kueue; install it, or leave out queue"
-    )
+            raise NotThere(f"{api.place}: there is no LocalQueue {name}{_instead(name, _named(others))}", "queue")
+    how = "the cluster has no Kueue; install it, or leave out queue"
+    raise NotThere(f"{api.place}: there is no LocalQueue {name}: {how}", "queue")
 
 
 def _check_gpus(api: Api, site: Site) -> None:
     """Nodes of the kind that are there must hold a pod. Where there are none, some may be added when they are needed."""
-    nodes = _seen(partial(api.call, api.core.list_node)) or {"items": []}
+    nodes = look_at(partial(api.call, api.core.list_node)) or {"items": []}
     kind = f" {site.gpu}" if site.gpu else ""
     most = [_gpus(node) for node in nodes["items"] if _is_of(node, site.gpu) and _gpus(node)]
     if most and max(most) < site.gpus_per_node:
         problem = f"no node holds a pod with {site.gpus_per_node}{kind} GPUs: the largest has {max(most)}"
-        raise TargetError(f"{api.place}: {problem}; lower gpus_per_node and raise nodes, or name another gpu")
+        how = "lower gpus_per_node and raise nodes, or name another gpu"
+        raise NotThere(f"{api.place}: {problem}; {how}", "gpus_per_node")
 
 
 def _is_of(node: Manifest, product: str | None) -> bool:
@@ -105,7 +106,7 @@ def _is_absent(look: Look) -> bool:
     return False
 
 
-def _seen(look: Look) -> Manifest | None:
+def look_at(look: Look) -> Manifest | None:
     """What there is; None where one may not look, or there is no such kind."""
     try:
         return look()

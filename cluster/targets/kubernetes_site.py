@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.targets.target import CPUS, GPUS, Capacity
+from cluster.job import METRICS_PORT
+from cluster.targets.target import CPUS, GPUS, Capacity, Node, capacity_of
 
 Manifest = dict[str, Any]
 
@@ -32,7 +33,15 @@ HEAD, WORKER, SUBMITTER = "head", "worker", "submitter"
 HEAD_CONTAINER, WORKER_CONTAINER, SUBMITTER_CONTAINER = "ray-head", "ray-worker", "ray-job-submitter"
 
 # Port names as KubeRay and its PodMonitors have them.
-HEAD_PORTS = {"gcs": 6379, "dashboard": 8265, "metrics": 8080, "as-metrics": 44217, "dash-metrics": 44227}
+METRICS = "i2i-metrics"  # the port of a sweep's own metrics
+HEAD_PORTS = {
+    "gcs": 6379,
+    "dashboard": 8265,
+    "metrics": 8080,
+    "as-metrics": 44217,
+    "dash-metrics": 44227,
+    METRICS: METRICS_PORT,
+}
 WORKER_PORTS = {"metrics": 8080}
 
 
@@ -74,8 +83,7 @@ class Site:
         """What all worker pods that there may be offer together."""
         if self.offered is not None:
             return self.offered
-        most = self.nodes[1]
-        return Capacity(most * self.cpus_per_node, float(most * self.gpus_per_node))
+        return capacity_of([Node(self.cpus_per_node, float(self.gpus_per_node))] * self.nodes[1])
 
     @property
     def growth(self) -> dict[str, str]:

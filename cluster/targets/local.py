@@ -20,7 +20,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from cluster.background import exit_code, start
-from cluster.targets.target import Capacity, Job, JobState, Parcel, TargetError, job_name
+from cluster.finding import Finding
+from cluster.targets.target import Capacity, Job, JobState, Need, Parcel, Survey, TargetError, job_name
 from cluster.up.state import state_folder
 
 FILE, LOCK, LOG, PID, EXIT = "sweep.yaml", "lock", "output.log", "pid", "exit"
@@ -40,6 +41,14 @@ class LocalTarget:
     def capacity(self) -> Capacity:
         """Of the processors that this process may use; GPUs are counted by who plans for this machine."""
         return Capacity(float(len(os.sched_getaffinity(0))), 0.0)
+
+    def survey(self, need: Need) -> Survey:
+        """Nothing beyond what a plan knows of its own machine."""
+        return Survey()
+
+    def examine(self, probe: str | None) -> list[Finding]:
+        """Nothing: `doctor` looks at its own machine without being told to."""
+        return []
 
     def find(self, sweep: str) -> Job | None:
         """The newest job of the sweep with that key."""

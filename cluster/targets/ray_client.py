@@ -37,11 +37,15 @@ class Client(JobSubmissionClient):
     def _do_request(self, method: str, endpoint: str, **options: Any) -> Any:
         return super()._do_request(method, endpoint, timeout=WAIT_S, **options)
 
-    def json(self, endpoint: str) -> Any:
-        """The answer to a GET, read as JSON."""
-        answer = self._do_request("GET", endpoint)
+    def get(self, endpoint: str) -> requests.Response:
+        """The answer to a GET that succeeded."""
+        answer: requests.Response = self._do_request("GET", endpoint)
         answer.raise_for_status()
-        return answer.json()
+        return answer
+
+    def json(self, endpoint: str) -> Any:
+        """The same, read as JSON."""
+        return self.get(endpoint).json()
 
 
 def connect(address: str) -> Client:

@@ -14,12 +14,14 @@ from functools import cached_property
 
 from ray.job_submission import JobDetails, JobStatus
 
+from cluster.finding import Finding
+from cluster.targets import ray_survey
 from cluster.targets.ray_client import Client, connect, told
-from cluster.targets.target import PACKED, Capacity, Job, JobState, Parcel, TargetError, job_name, pack
+from cluster.targets.ray_probe import probe as look_from_head
+from cluster.targets.target import PACKED, Capacity, Job, JobState, Need, Parcel, Survey, TargetError, job_name, pack
 
 LOOK_S = 2.0  # between two looks at a log that is followed
 MOST_TEXT = 60_000  # characters of the packed file: half of what Linux takes in one variable, since Ray quotes it
-NODES = "/api/v0/nodes?limit=10000"
 NOT_FOUND = 127  # the exit code of a shell that does not know the command
 STATES = {
     JobStatus.PENDING: JobState.pending,
@@ -44,9 +46,22 @@ class RayJobsTarget:
     def capacity(self) -> Capacity:
         """Of the nodes that are there now: a cluster that grows counts with what it has."""
         with told(self._address):
-            nodes = self._client.json(NODES)["data"]["result"]["result"]
-            held = [node["resources_total"] for node in nodes if node["state"] == "ALIVE"]
-        return Capacity(sum(one.get("CPU", 0.0) for one in held), sum(one.get("GPU", 0.0) for one in held))
+            return ray_survey.capacity(self._client)
+
+    def survey(self, need: Need) -> Survey:
+        """What is free now, as the head tells it."""
+        with told(self._address):
+            return ray_survey.survey(self._client, need)
+
+    def examine(self, probe: str | None) -> list[Finding]:
+        """The way to it, token, versions, clocks and nodes; `probe`: and what a job on the head finds of it."""
+        found = list(ray_survey.examine(self._address))
+        if not found[0].ok:
+            return found
+        if probe is None:
+            rest = "versions of torch and i2i-cluster, /dev/shm, credentials and S3 on the head"
+            return [*found, Finding("head", None, f"{rest} are not known from here", "`--probe` looks, by a job")]
+        return [*found, *look_from_head(self._client, self._address, probe)]
 
     def find(self, sweep: str) -> Job | None:
         """The newest job of the sweep with that key."""

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
+
+from cluster.finding import Finding
 
 CPUS, GPUS = "I2I_CLUSTER_CPUS", "I2I_CLUSTER_GPUS"  # tell a driver how far its cluster may grow
 PACKED = "I2I_SWEEP"  # holds the file, packed, where a target has no other way for it; `drive -` reads it
@@ -88,12 +90,58 @@ class Job:
     detail: str = ""
 
 
+class NotThere(TargetError):
+    """What the sweep names and the target does not have. key: of `cluster.kubernetes`."""
+
+    def __init__(self, line: str, key: str) -> None:
+        super().__init__(line)
+        self.key = key
+
+
+@dataclass(frozen=True)
+class Node:
+    """What one node offers to trials."""
+
+    cpus: float
+    gpus: float = 0.0
+
+
 @dataclass(frozen=True)
 class Capacity:
-    """What a target offers to trials, at most: all its nodes together, once they are there."""
+    """What a target offers to trials, at most: all its nodes together, once they are there; and each, where that is known."""
 
     cpus: float
     gpus: float
+    nodes: tuple[Node, ...] = ()
+
+
+def capacity_of(nodes: Iterable[Node]) -> Capacity:
+    """What these nodes offer."""
+    known = tuple(nodes)
+    return Capacity(sum(node.cpus for node in known), sum(node.gpus for node in known), known)
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a sweep asks for: trials at a time, workers of each, CPUs and GPUs of a worker, and bytes of memory, where known."""
+
+    trials: int
+    workers: int
+    cpus: float
+    gpus: float
+    memory: int | None = None
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a target tells of itself for a sweep that would run there, before anything is made.
+
+    facts: name -> what is there, for people. short: what there is too little of, and what to do. unknown: what it does not tell.
+    """
+
+    facts: Mapping[str, str] = field(default_factory=dict)
+    short: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
 
 class Target(Protocol):
@@ -106,6 +154,18 @@ class Target(Protocol):
 
     def capacity(self) -> Capacity:
         """What a sweep is planned with: `auto` and the room for trials are the target's, not the client's."""
+        ...
+
+    def survey(self, need: Need) -> Survey:
+        """What is there now for a sweep, and what is short. Raises NotThere for what the sweep names and the target does not
+        have."""
+        ...
+
+    def examine(self, probe: str | None) -> Sequence[Finding]:
+        """What a sweep needs of the target, looked at: the way to it, versions, clocks, nodes. It raises nothing.
+
+        probe: a storage that a job is to try out from there; None: no job is made.
+        """
         ...
 
     def find(self, sweep: str) -> Job | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import sys
 import threading
 import traceback
 from contextlib import suppress
@@ -78,6 +79,7 @@ class Shipper:
     """
 
     def __init__(self, store: Store, folder: str, start: int, rank: int, files: tuple[str, ...] | None = None) -> None:
+        _hand_over()
         self._files = _sizes(_own_output() if files is None else files)
         self._carrier = Carrier(store, Carried(store.uri, folder, start, rank, 0, self._files))
         self._looked = threading.Condition()
@@ -110,6 +112,7 @@ class Shipper:
 
     def flush(self, wait: float) -> None:
         """Carry what is new; wait for it, but not longer than `wait` seconds."""
+        _hand_over()
         with self._looked:
             self._asked += 1
             wanted = self._asked
@@ -166,6 +169,13 @@ def _sizes(paths: tuple[str, ...]) -> dict[str, int]:
         with suppress(OSError):
             found[path] = os.stat(path).st_size
     return found
+
+
+def _hand_over() -> None:
+    """Give the system what this process has printed so far: into a file Python writes by and by."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # a full disk, a stream that somebody closed
+            stream.flush()
 
 
 def _own_output() -> tuple[str, ...]:

@@ -117,6 +117,18 @@ class GuardedSession(URLLib3Session):  # type: ignore[misc]  # botocore ships no
         return response
 
 
+def credentials_from(address: Address) -> str:
+    """Where the credentials for an address are found, such as env, shared-credentials-file or iam-role; empty where there are none.
+
+    DataError where its profile is not there, or the files that hold them cannot be read.
+    """
+    try:
+        found = botocore.session.Session(profile=address.options.get("profile")).get_credentials()
+    except (BotoCoreError, ValueError, OSError) as error:
+        raise DataError(f"{address.plain}: {error}; see ~/.aws/config and ~/.aws/credentials") from error
+    return "" if found is None else str(found.method)
+
+
 def make_client(address: Address, patience: Patience) -> tuple[Any, GuardedSession]:
     """A botocore client for this address, and what sends its requests.
 

@@ -165,8 +165,10 @@ def test_an_outage_that_does_not_end_is_told(seaweed: Seaweed, bucket: str, tmp_
 
 def test_a_host_that_is_not_known_is_unreachable(bucket: str) -> None:
     hasty = replace(QUICK, deadline=0.5)
+    before = COUNTS.snapshot()
     with pytest.raises(Unreachable, match=r"s3://bucket/one at http://no-such-host.invalid: no success .*resolve"):
         open_store("s3://bucket?endpoint=http://no-such-host.invalid", hasty).read("one")
+    assert since(before)["given_up"] == 1
 
 
 def retried(before: dict[str, float]) -> None:

@@ -117,7 +117,7 @@ def handler(server: Serving) -> type[BaseHTTPRequestHandler]:
                 request = understood(self.command, self.path)
                 token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
                 if request is None:
-                    found = told(urlsplit(self.path).path)
+                    found = told(urlsplit(self.path).path.rstrip("/"))
                     if found is None:
                         raise Failure(404, "the server could not find the requested resource")
                     self._send(200, found)

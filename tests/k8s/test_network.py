@@ -2,6 +2,7 @@
 
 import pytest
 
+from cluster.job import METRICS_PORT
 from tests.k8s.built import OVERLAYS, overlay, sweep
 from tests.k8s.operator import pods_of
 from tests.k8s.reach import Pod, may
@@ -26,6 +27,7 @@ THROUGH = [
     (CLIENT, HEAD, 8265),
     (PROMETHEUS, HEAD, 8080),
     (PROMETHEUS, HEAD, 44217),
+    (PROMETHEUS, HEAD, METRICS_PORT),
     (PROMETHEUS, WORKER, 8080),
     (HEAD, S3, 443),
     (WORKER, S3, 443),

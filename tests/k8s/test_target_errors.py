@@ -8,7 +8,7 @@ import pytest
 
 from cluster.targets.kubernetes import KubernetesTarget
 from cluster.targets.kubernetes_manifests import manifests
-from cluster.targets.target import TargetError
+from cluster.targets.target import Need, TargetError
 from tests.k8s.built import PARCEL, SITES, overlay
 
 NAME = PARCEL.job(1)
@@ -117,6 +117,8 @@ def test_the_role_that_is_shipped_is_enough_for_all_of_it_and_has_no_right_too_m
         job = target.submit(PARCEL, 1)
         assert target.submit(PARCEL, 1).name == target.find(PARCEL.sweep).name == job.name
         target.capacity()
+        target.survey(Need(1, 1, 1.0, 0.0))
+        assert {one.check: one for one in target.examine(None)}["cluster: rights"].ok
         target.stop(job)
     for changes in ({"site": "queue", "queue": "i2"}, {"site": "joined", "ray_cluster": "i3"}):
         with pytest.raises(TargetError):
@@ -131,7 +133,8 @@ def test_the_role_that_is_shipped_is_enough_for_all_of_it_and_has_no_right_too_m
         for what in one["resources"]
         for verb in one["verbs"]
     }
-    beyond = {("", "secrets", "get"), ("", "nodes", "list")}  # asked for, and gone without
+    # asked for, and gone without
+    beyond = {("", "secrets", "get"), ("", "nodes", "list"), ("kueue.x-k8s.io", "clusterqueues", "get")}
     assert asked - beyond <= given
     assert given - asked == {
         ("", "pods/log", "get"),

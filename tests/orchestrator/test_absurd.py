@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import cli, plan_view
+from orchestrator import cli, estimating
 from orchestrator.errors import Refusal
-from orchestrator.plan_view import describe, estimate_of
+from orchestrator.estimating import estimate_of
+from orchestrator.plan_view import describe
 from orchestrator.yaml_file import parse_yaml
 
 DIGITS = "9" * 400
@@ -154,7 +155,7 @@ def test_torch_out_of_memory_gives_a_note_for_an_estimate(planned, monkeypatch):
     def fail(*_: object) -> None:
         raise RuntimeError("cannot allocate 9 TB\nat line 9")
 
-    monkeypatch.setattr(plan_view, "measure", fail)
+    monkeypatch.setattr(estimating, "measure", fail)
     assert estimate_of(planned()) == "no estimate: a step could not be taken here: cannot allocate 9 TB"
 
 

@@ -12,7 +12,7 @@ from orchestrator import cli
 from trainers.systems.catalog import SYSTEMS
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("torch", "ray", "pyarrow", "numpy", "pydantic", "rich")
+HEAVY = ("torch", "ray", "pyarrow", "numpy", "pydantic", "rich", "prometheus_client")
 SWEEP = """
 name: toy
 system: cyclegan
@@ -64,7 +64,7 @@ def test_a_file_that_cannot_be_read_loads_little_and_shows_no_traceback(tmp_path
 def test_list_loads_neither_torch_nor_ray(tmp_path):
     code, _, loaded = loaded_by("list", "--storage", tmp_path)
     assert code == 0
-    assert not {"torch", "ray", "pyarrow"}.intersection(loaded)
+    assert not {"torch", "ray", "pyarrow", "prometheus_client"}.intersection(loaded)
 
 
 def test_plan_shows_what_would_run(run, sweep):

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from cluster.finding import Finding
 from data_shards.errors import DataError
 from data_shards.store import FolderStore, open_store
-from orchestrator import doctor, doctor_storage
-from orchestrator.doctor import LEAST_DISK, LONGEST_TEMPORARY, Finding, examine
+from orchestrator import doctor, doctor_storage, memory
+from orchestrator.doctor import LEAST_DISK, LONGEST_TEMPORARY, examine
 from orchestrator.doctor_storage import Step, examine_storage
 from orchestrator.sizes import Machine
 
@@ -28,7 +29,7 @@ def finding(check, storage="."):
 
 
 def test_every_check_has_a_row_and_a_json_value(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(doctor, "_free_memory", lambda: 4 * 10**9)
+    monkeypatch.setattr(doctor, "free_memory", lambda: 4 * 10**9)
     monkeypatch.setattr(doctor, "LEAST_SHARED", 0)  # a container may have little
     monkeypatch.setenv("RAY_TMPDIR", "/tmp")
     code, out, err = run("doctor", tmp_path, "-o", "json")
@@ -36,6 +37,7 @@ def test_every_check_has_a_row_and_a_json_value(run, tmp_path, monkeypatch):
     assert (code, err) == (0, ""), out
     assert list(told) == [
         "python",
+        "i2i-cluster",
         "torch",
         "ray",
         "packages",
@@ -44,6 +46,8 @@ def test_every_check_has_a_row_and_a_json_value(run, tmp_path, monkeypatch):
         "memory",
         "/dev/shm",
         "temporary folder",
+        "NCCL",
+        "interface",
         "storage: room",
         *(f"storage: {name}" for name in STEPS),
         "storage: lock",
@@ -62,7 +66,7 @@ def test_a_problem_is_told_with_what_mends_it(run, monkeypatch):
         Finding("memory", True, "4GB free", "end others"),
         Finding("/dev/shm", False, "64MB free", "make it larger"),
     ]
-    monkeypatch.setattr(doctor, "examine", lambda storage: found)
+    monkeypatch.setattr("orchestrator.doctoring.examine", lambda storage: found)
     code, out, err = run("doctor")
     assert (code, err) == (1, "")
     assert [line.split() for line in out.splitlines()[1:]] == [
@@ -84,7 +88,8 @@ def test_a_folder_is_tried_and_left_as_it_was(tmp_path, place):
 
 def test_s3_is_tried_and_left_as_it_was(bucket, run):
     found = examine_storage(bucket, LEAST_DISK)
-    assert [(step.name, step.problem) for step in found] == [(name, "") for name in STEPS]
+    assert [(step.name, step.problem) for step in found] == [(name, "") for name in ("credentials", *STEPS)]
+    assert found[0].told == "from AWS_ACCESS_KEY_ID"
     assert [step.told for step in found][-3:] == [
         "the second of two is refused",
         "within 30s of ours",
@@ -147,7 +152,7 @@ def test_a_place_that_cannot_be_a_storage_is_told(tmp_path, monkeypatch):
     )
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "x")
-    (dead,) = examine_storage("s3://bucket/runs?deadline=1s&endpoint=http://127.0.0.1:1", 1)
+    _, dead = examine_storage("s3://bucket/runs?deadline=1s&endpoint=http://127.0.0.1:1", 1)
     assert (dead.name, dead.problem.startswith("s3://bucket/runs")) == ("place", True)
 
 
@@ -178,7 +183,7 @@ def test_old_and_missing_packages_are_named(monkeypatch):
         doctor, "requires", lambda name: ["ray[tune]>=99", "nobody-has-this", "pytest>=99; extra == 'test'"]
     )
     monkeypatch.setattr(doctor, "DECISIVE", ("ray",))
-    ray, others = doctor.check_packages(".")
+    _, ray, others = doctor.check_packages(".")
     assert (ray.ok, ray.found, ray.mend) == (False, f"ray {version('ray')} is older than 99", "pip install 'ray>=99'")
     assert (others.ok, others.found) == (False, "nobody-has-this is not installed")
     monkeypatch.setattr(doctor, "NAME", "nobody-has-this")
@@ -196,8 +201,8 @@ def test_gpus_that_torch_cannot_use_are_a_problem(monkeypatch):
 def test_a_container_has_the_memory_that_is_left_to_it(tmp_path, monkeypatch):
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemTotal: 64000000 kB\nMemAvailable:   32000000 kB\n")
-    monkeypatch.setattr(doctor, "MEMINFO", meminfo)
-    monkeypatch.setattr(doctor, "CGROUP", tmp_path)
+    monkeypatch.setattr(memory, "MEMINFO", meminfo)
+    monkeypatch.setattr(memory, "CGROUP", tmp_path)
     assert finding(doctor.check_memory).found == "32.77GB free"
     (tmp_path / "memory.max").write_text("max\n")
     (tmp_path / "memory.current").write_text("1500000000\n")

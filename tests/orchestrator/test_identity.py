@@ -29,6 +29,7 @@ def test_an_id_is_12_hex_digits(planned):
         "resources: {workers: 4, cpus_per_worker: 0.5, gpus_per_worker: 0}",
         "keep: {last: 5}",
         "budget: {stall: 1h}",
+        "metrics: {port: 0}",
     ],
 )
 def test_what_may_change_between_two_submits(planned, more):

@@ -141,7 +141,8 @@ def built(tmp_path: Path) -> str:
 def test_a_planned_run_trains_and_is_measured(built: str, labels: str) -> None:
     plan = planned(built, labels)
     run = plan.run(0, {})
-    assert measure(run, plan.data.shapes(32)).seconds_per_step > 0
+    seconds = measure(run, plan.data.shapes(32)).seconds_per_step
+    assert seconds is not None and seconds > 0
     data = open_data(run)
     with data.stream(0, 1) as stream:
         engine = build_engine(run, data.shapes(), stream, Place(0, 1, "cpu"))

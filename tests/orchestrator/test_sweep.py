@@ -41,6 +41,7 @@ layout: channels_last
 exact: false
 storage: runs
 cluster: local
+metrics: {port: 9500, host: 0.0.0.0}
 """
 
 
@@ -151,6 +152,13 @@ def test_a_scheduler_may_be_named_by_one_word(word, has):
             "storage: s3://bucket/x: no option is called 'endpiont'; nearest: endpoint",
         ),
         ("storage: gs://bucket/x", "storage: gs://bucket/x: "),
+        ("metrics: {port: 70000}", "metrics.port: must be auto, 0 for none, or a port up to 65535, not 70000"),
+        ("metrics: {port: true}", "metrics.port: must be auto, 0 for none, or a port up to 65535, not true"),
+        (
+            "metrics: {host: head}",
+            "metrics.host: must be auto or an address of the machine, such as 0.0.0.0, not 'head'",
+        ),
+        ("metrics: {prot: 1}", "metrics.prot: unknown key 'prot'; nearest: port"),
         ("storage: 3", "storage: must be a folder or s3://bucket/prefix, not 3"),
         # Words that are none of those possible.
         ("precision: fp16", "precision: cannot be 'fp16'; nearest: bf16; has: auto, fp32, tf32, bf16"),

@@ -92,4 +92,5 @@ def test_one_that_changed_or_is_gone_stops_the_training(judged, digits, storage)
 
 def test_a_labelled_system_can_be_timed(judged, digits, storage):
     plan = judged(trained(storage, digits), hyper={"task_net": "frozen"})
-    assert measure(plan.run(0, {}), plan.data.shapes(32)).seconds_per_step > 0
+    seconds = measure(plan.run(0, {}), plan.data.shapes(32)).seconds_per_step
+    assert seconds is not None and seconds > 0

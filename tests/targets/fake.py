@@ -6,12 +6,14 @@ The real ones have tests of their own: `test_cluster.py` a Ray cluster, `test_lo
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from cluster.targets.target import Capacity, Job, JobState, Parcel, TargetError, job_name
+from cluster.finding import Finding
+from cluster.targets.target import Capacity, Job, JobState, Need, Parcel, Survey, TargetError, job_name
 
 
 @dataclass
 class FakeTarget:
-    """Keeps jobs as it was told. problem: what every method raises. happens: called when a job is made."""
+    """Keeps jobs as it was told. problem: what every method raises. happens: called when a job is made. needs: of what it was
+    asked to tell."""
 
     place: str = "http://head:8265"
     offer: Capacity = Capacity(4.0, 0.0)  # noqa: RUF009
@@ -20,10 +22,20 @@ class FakeTarget:
     parcels: list[Parcel] = field(default_factory=list)
     happens: Callable[[Parcel], None] = lambda parcel: None
     stopped: list[str] = field(default_factory=list)
+    told: Survey = Survey()  # noqa: RUF009
+    needs: list[Need] = field(default_factory=list)
 
     def capacity(self) -> Capacity:
         self._ask()
         return self.offer
+
+    def survey(self, need: Need) -> Survey:
+        self._ask()
+        self.needs.append(need)
+        return self.told
+
+    def examine(self, probe: str | None) -> list[Finding]:
+        return [Finding("cluster: way", True, f"{self.place}, and {probe}")]
 
     def find(self, sweep: str) -> Job | None:
         self._ask()

@@ -164,8 +164,7 @@ from data_shards.store import open_store
 print("before the trial")
 with Shipper(open_store(sys.argv[1]), sys.argv[2], 1, 0) as ship:
     print("said")
-    print("warned", file=sys.stderr, flush=True)
-    sys.stdout.flush()
+    print("warned", file=sys.stderr)
     ship.flush(30)
     if len(sys.argv) > 3:
         os.write(2, b"Fatal: out of memory\\n")

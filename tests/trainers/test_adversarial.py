@@ -197,6 +197,14 @@ def test_the_equilibrium_attends_to_fakes_that_are_too_easy(fake, sign):
     assert math.copysign(1, control.drift.item()) * (abs(control.drift.item()) > 1e-9) == sign
 
 
+@pytest.mark.parametrize("name", CRITERIA)
+def test_what_a_critic_puts_out_is_told_without_its_graph(name):
+    real, fake = torch.randn(2, 1, 4, 4, requires_grad=True), torch.randn(3, 1, 4, 4, requires_grad=True)
+    outputs = CRITERIA[name]().critic(real, fake, 0.5).outputs
+    assert outputs is not None and not any(output.requires_grad for output in outputs)
+    torch.testing.assert_close(torch.stack(outputs), torch.stack([real.mean(), fake.mean()]).detach())
+
+
 @FIXED
 def test_scales_are_summed_and_accuracies_averaged(name):
     criterion = CRITERIA[name]()
@@ -205,6 +213,9 @@ def test_scales_are_summed_and_accuracies_averaged(name):
     each = [criterion.critic(r, f, 0.5) for r, f in zip(real, fake, strict=True)]
     torch.testing.assert_close(both.value, each[0].value + each[1].value)
     torch.testing.assert_close(both.accuracy, (each[0].accuracy + each[1].accuracy) / 2)
+    assert both.outputs is not None and each[0].outputs is not None and each[1].outputs is not None
+    for found, one, other in zip(both.outputs, each[0].outputs, each[1].outputs, strict=True):
+        torch.testing.assert_close(found, (one + other) / 2)
     torch.testing.assert_close(
         criterion.generator_over(fake), criterion.generator(fake[0]) + criterion.generator(fake[1])
     )

@@ -1,0 +1,81 @@
+"""What a step weighs, counted without taking it."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import psutil
+import pytest
+import torch
+
+from cluster import weigh as weighing
+from cluster.building import build_system
+from cluster.weigh import COPIES, FLOAT, weigh
+from tests.trainers.worlds import IMAGE, SHAPES, TINY, VARIANTS
+from trainers.settings import Balance
+from trainers.systems.catalog import SYSTEMS
+
+MIB = 2**20
+
+
+def run_of(variant, batch=8, **changes):
+    """A run of a variant, as far as it is weighed, and its shapes."""
+    name, hyper, options = VARIANTS[variant]
+    kind = SYSTEMS[name]
+    made = kind.Hyper(**{**TINY[name], **hyper, **changes})
+    shapes = {domain: SHAPES.get(domain, (3, IMAGE, IMAGE)) for domain in kind.reading(made).domains}
+    run = SimpleNamespace(
+        system=name,
+        hyper=dataclasses.asdict(made),
+        weights={term.name: 1.0 for term in kind.terms},
+        seed=0,
+        steps=10,
+        layout=options.get("layout", "contiguous"),
+        balance=dataclasses.asdict(Balance()),
+        data=SimpleNamespace(batch=batch, replicas=1),
+    )
+    return run, shapes
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_system_can_be_weighed(variant):
+    run, shapes = run_of(variant)
+    found = weigh(run, shapes)
+    assert found is not None
+    assert found.parameters == sum(p.numel() for p in build_system(run, shapes).parameters())
+    assert found.flops > found.parameters, "each weight of a convolution is used many times"
+    assert found.memory > FLOAT * COPIES * found.parameters
+
+
+def test_twice_the_batch_is_twice_the_work_and_the_memory_of_its_pictures():
+    one, two = (weigh(*run_of("pix2pix", batch)) for batch in (8, 16))
+    assert one is not None and two is not None
+    assert two.flops == 2 * one.flops
+    pictures = [found.memory - FLOAT * COPIES * found.parameters for found in (one, two)]
+    assert 1.8 < pictures[1] / pictures[0] < 2.1
+
+
+def test_the_operations_are_those_of_a_convolution():
+    with weighing._Counter() as counter:
+        torch.nn.functional.conv2d(torch.zeros(1, 2, 8, 8), torch.zeros(4, 2, 3, 3), padding=1)
+    assert counter.flops == 2 * 4 * 2 * 9 * 8 * 8
+    assert counter.made == FLOAT * (2 * 8 * 8 + 4 * 2 * 9 + 4 * 8 * 8)
+
+
+def test_absurd_widths_take_no_memory():
+    run, shapes = run_of("cyclegan", width=4096, critic_width=4096, critic="patch70")
+    weigh(*run_of("cyclegan"))  # what the first time loads
+    before = psutil.Process().memory_info().rss
+    found = weigh(run, shapes)
+    assert found is not None
+    assert found.memory > 5 * 10**11
+    assert psutil.Process().memory_info().rss - before < 200 * MIB
+
+
+def test_what_looks_at_content_cannot_be_weighed(monkeypatch):
+    def step(self, t, replica):
+        images = replica.draw("a")
+        if images.sum().item() > 0:
+            yield None
+
+    monkeypatch.setattr(SYSTEMS["cyclegan"], "step", step)
+    assert weigh(*run_of("cyclegan")) is None
