@@ -1,6 +1,7 @@
 """What a trial's worker processes printed, as it lies in the storage: segments, by the trial's start, the rank and a number.
 
 A segment is written anew until it is full, so a reader may see one grow; those in the middle of a long output are taken away.
+Lines that begin with MARK say in which step the process was when it was looked at what it had printed, and are for readers alone.
 """
 
 from __future__ import annotations
@@ -8,11 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from data_shards.store import Store
 
 SEGMENT_BYTES = 128 * 1024
 FIRST, LAST = 16, 48  # segments of one start and rank that are kept: 8 MiB in all
+MARK = "\x1e"  # a separator of records, which nobody prints
+MARKED = re.compile(MARK + r"step (\d{1,10})\Z")
 NAME = re.compile(r"start-(\d+)-rank-(\d+)-(\d{4,})\.log")
 
 
@@ -36,6 +40,20 @@ class Segment:
         return Segment(self.start, self.rank, old) if old >= FIRST else None
 
 
+def mark(step: int) -> bytes:
+    """The line that says that what follows was printed up to this step."""
+    return f"{MARK}step {step}\n".encode()
+
+
+class Printed(NamedTuple):
+    """A line, and where it stands. step: in which the process was when the line was found, some seconds later at most; None where
+    nobody said."""
+
+    segment: Segment
+    step: int | None
+    text: str
+
+
 def segments(store: Store, folder: str) -> dict[Segment, int]:
     """What is there of a trial's output, in its order: segment -> bytes. Raises what the store does."""
     found = {}
@@ -52,9 +70,10 @@ class Reader:
         self._store, self._folder, self._rank = store, folder, rank
         self._read: dict[Segment, int] = {}  # bytes
         self._rests: dict[tuple[int, int], bytes] = {}  # of each start and rank: a line that is not whole yet
+        self._steps: dict[tuple[int, int], int] = {}  # of each start and rank: the last that was marked
 
-    def lines(self) -> Iterator[tuple[Segment, str]]:
-        """The whole lines that are new, each with where it stands. Raises what the store does."""
+    def lines(self) -> Iterator[Printed]:
+        """The whole lines that are new. Raises what the store does."""
         for segment, size in segments(self._store, self._folder).items():
             before = self._read.get(segment, 0)
             if self._rank not in (None, segment.rank) or size <= before:
@@ -67,13 +86,19 @@ class Reader:
             whose = (segment.start, segment.rank)
             if not before and segment.number and Segment(*whose, segment.number - 1) not in self._read:
                 self._rests[whose] = b""
-                yield segment, "[what was printed here was too much to be kept]"
+                yield Printed(segment, self._steps.pop(whose, None), "[what was printed here was too much to be kept]")
             *whole, rest = (self._rests.get(whose, b"") + content[before:]).split(b"\n")
             self._rests[whose] = rest
-            yield from ((segment, line.decode(errors="replace").rstrip("\r")) for line in whole)
+            for line in whole:
+                text = line.decode(errors="replace").rstrip("\r")
+                if marked := MARKED.match(text):
+                    self._steps[whose] = int(marked[1])
+                else:
+                    yield Printed(segment, self._steps.get(whose), text)
 
-    def rests(self) -> Iterator[tuple[Segment, str]]:
+    def rests(self) -> Iterator[Printed]:
         """The lines that were never ended, once nothing more is to come."""
         for (start, rank), rest in sorted(self._rests.items()):
             if rest:
-                yield Segment(start, rank, 0), rest.decode(errors="replace")
+                step = self._steps.get((start, rank))
+                yield Printed(Segment(start, rank, 0), step, rest.decode(errors="replace"))

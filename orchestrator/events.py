@@ -15,19 +15,34 @@ Record = Mapping[str, Any]
 
 def tell(state: SweepState, record: Record) -> list[str]:
     """The lines to show of `record`, which is folded into `state` already."""
+    return [text if trial is None else f"trial {trial}  {text}" for trial, text in events(state, record)]
+
+
+def describe_events(state: SweepState, record: Record) -> list[dict[str, Any]]:
+    """The same as JSON-able values; the keys are an interface that scripts rely on."""
+    told = []
+    for trial, text in events(state, record):
+        step = record.get("step", None if trial is None else state.trials[trial].step)
+        at = {"at": record.get("at"), "sweep": state.id, "trial": trial, "rank": None, "step": step}
+        told.append({**at, "kind": record["kind"], "text": text})
+    return told
+
+
+def events(state: SweepState, record: Record) -> list[tuple[int | None, str]]:
+    """What `record` says to people, each with the trial that it is about, if it is about one."""
     kind = record["kind"]
     if kind == "opened":
-        return [f"attempt {record['attempt']} begins"]
+        return [(None, f"attempt {record['attempt']} begins")]
     if kind == "closed":
-        return [f"attempt {state.attempt} has ended: {record['state']}"]
+        return [(None, f"attempt {state.attempt} has ended: {record['state']}")]
     if kind == "settled":
         stops = [decision for decision in record["decisions"] if decision["action"] == STOP]
-        return [f"trial {stop['trial']}  stopped by {record['by']}: {stop.get('why', '')}" for stop in stops]
+        return [(stop["trial"], f"stopped by {record['by']}: {stop.get('why', '')}") for stop in stops]
     if kind not in LINES:
         return []
     trial = state.trials[record["trial"]]
     line = LINES[kind](state, trial, record)
-    return [f"trial {trial.index}  {line}"] if line else []
+    return [(trial.index, line)] if line else []
 
 
 def _started(state: SweepState, trial: TrialState, record: Record) -> str:

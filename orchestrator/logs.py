@@ -5,6 +5,7 @@ The first two come from the storage and are the same wherever the sweep runs, or
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,10 +13,10 @@ from typing import Any
 from cluster.log.records import SweepState
 from cluster.log.store import has_log
 from cluster.log.tail import Tail
-from cluster.output import Reader, Segment, segments
+from cluster.output import Printed, Reader, segments
 from data_shards.store import open_store
 from orchestrator.errors import Refusal
-from orchestrator.events import tell
+from orchestrator.events import describe_events, tell
 from orchestrator.finding import FoundSweep, open_sweep
 from orchestrator.following import is_driven
 from orchestrator.saying import say
@@ -27,15 +28,16 @@ LOOK_S = 2.0
 SETTLE_S = 6.0  # the last output of workers is on its way for a moment when their driver has let go
 
 
-def tell_story(found: FoundSweep, follow: bool) -> None:
+def tell_story(found: FoundSweep, follow: bool, as_json: bool) -> None:
     """Print a line for each thing that happened, from the beginning; `follow`: on, until nobody drives the sweep."""
+    observe = _print_json if as_json else _print
     store = open_store(found.store.uri)
     tail, told = Tail(store, found.paths), False
     if follow:
         _await_driver(found)
     while has_log(store, found.paths):
         driven = is_driven(found)  # asked first: what a driver that is gone by then has written is all there
-        told = bool(tail.read(_print)) or told
+        told = bool(tail.read(observe)) or told
         if not (follow and driven):
             break
         time.sleep(LOOK_S)
@@ -43,14 +45,14 @@ def tell_story(found: FoundSweep, follow: bool) -> None:
         say(one_line(look(open_sweep(store, found.state.id))), aside=True)
 
 
-def tell_output(found: FoundSweep, trial: int, rank: int | None, follow: bool) -> None:
+def tell_output(found: FoundSweep, trial: int, rank: int | None, follow: bool, as_json: bool) -> None:
     """Print what the workers of a trial printed, of each start; `follow`: on, until nobody drives the sweep.
 
     Raises Refusal where there is no such trial, or it has no such worker.
     """
     store = open_store(found.store.uri)
     folder = found.paths.output(trial)
-    printer = _Printer()
+    printer = _Objects(found.state.id, trial) if as_json else _Printer()
     reader = Reader(store, folder, rank)
     if follow:
         _await_driver(found)
@@ -92,27 +94,49 @@ def _await_driver(found: FoundSweep) -> None:
 
 
 class _Printer:
-    """Prints lines below a heading for each start, with the rank where there are several. `count`: of lines."""
+    """Prints lines below a heading for each start and rank. `count`: of lines."""
 
     def __init__(self) -> None:
         self.count = 0
         self._start: int | None = None
         self._rank = 0
 
-    def print(self, lines: Iterator[tuple[Segment, str]]) -> None:
+    def print(self, lines: Iterator[Printed]) -> None:
         """Print these."""
-        for segment, line in lines:
+        for line in lines:
             self.count += 1
-            whose = (segment.start, segment.rank)
-            if whose != (self._start, self._rank):
-                self._start, self._rank = whose
-                say(f"== start {segment.start}, worker {segment.rank} ==")
-            say(line)
+            self.one(line)
+
+    def one(self, line: Printed) -> None:
+        """Print one."""
+        whose = (line.segment.start, line.segment.rank)
+        if whose != (self._start, self._rank):
+            self._start, self._rank = whose
+            say(f"== start {line.segment.start}, worker {line.segment.rank} ==")
+        say(line.text)
+
+
+class _Objects(_Printer):
+    """Prints each line as a JSON object of its own."""
+
+    def __init__(self, sweep: str, trial: int) -> None:
+        super().__init__()
+        self._of = {"sweep": sweep, "trial": trial}
+
+    def one(self, line: Printed) -> None:
+        """Print one."""
+        where = {"rank": line.segment.rank, "start": line.segment.start, "step": line.step}
+        say(json.dumps({**self._of, **where, "text": line.text}))
 
 
 def _print(state: SweepState, record: Mapping[str, Any]) -> None:
     for line in tell(state, record):
         say(line)
+
+
+def _print_json(state: SweepState, record: Mapping[str, Any]) -> None:
+    for told in describe_events(state, record):
+        say(json.dumps(told))
 
 
 def _check(found: FoundSweep, trial: int, rank: int | None) -> None:

@@ -67,6 +67,9 @@ def logs(
     driver: Annotated[
         bool, typer.Option("--driver", help="What its driver printed, for one that was handed to a cluster.")
     ] = False,
+    output: Annotated[
+        Output, typer.Option("--output", "-o", help="Lines for people, or for programs a JSON object in each.")
+    ] = Output.table,
     storage: StorageOption = DEFAULT_STORAGE,
 ) -> None:
     """Print what happened in a sweep, a line for each event; or what a trial's workers, or its driver, printed."""
@@ -76,6 +79,9 @@ def logs(
         raise Refusal("which trial's worker? give --trial as well", path="--rank", value=rank)
     if driver and trial is not None:
         raise Refusal("the driver has no trial; leave one of them out", path="--driver")
+    as_json = output is Output.json
+    if driver and as_json:
+        raise Refusal("what the driver printed has no parts; leave one of them out", path="--driver")
 
     from orchestrator.finding import find_sweep
     from orchestrator.logs import tell_job, tell_output, tell_story
@@ -84,9 +90,9 @@ def logs(
     if driver:
         tell_job(found, follow)
     elif trial is not None:
-        tell_output(found, trial, rank, follow)
+        tell_output(found, trial, rank, follow, as_json)
     else:
-        tell_story(found, follow)
+        tell_story(found, follow, as_json)
 
 
 def stop(

@@ -18,8 +18,9 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from cluster.output import SEGMENT_BYTES, Segment
+from cluster.output import SEGMENT_BYTES, Segment, mark
 from cluster.report import Report, Tell
+from cluster.training import Beat
 from cluster.workers.notes import Carried, Note, orphans
 from data_shards.errors import DataError
 from data_shards.store import Store, open_store
@@ -41,6 +42,9 @@ class Carrier:
         self._segment, self._content = Segment(carried.start, carried.rank, carried.number), b""
         self._written = 0  # bytes of the present segment that are in the store
         self._offsets = dict(carried.files)
+        self.step: int | None = None  # in which the process is
+        self._marked: int | None = None
+        self._between = True  # whether the next byte begins a line
 
     @property
     def carried(self) -> Carried:
@@ -55,8 +59,17 @@ class Carrier:
             fresh = _read(path, offset, room)
             whole = fresh if ending or len(fresh) == room else fresh[: fresh.rfind(b"\n") + 1]
             self._offsets[path] += len(whole)
-            self._content += RAY_S.sub(b"", whole)
+            self._take(RAY_S.sub(b"", whole))
         return self._write()
+
+    def _take(self, lines: bytes) -> None:
+        if not lines:
+            return
+        if self._between and self.step is not None and self.step != self._marked:
+            self._marked = self.step
+            self._content += mark(self.step)
+        self._content += lines
+        self._between = lines.endswith(b"\n")
 
     def _write(self) -> bool:
         wrote = False
@@ -109,6 +122,15 @@ class Shipper:
             return tell(report)
 
         return told
+
+    def beating(self, beat: Beat) -> Beat:
+        """`beat`, once the step is noted beside which lines are carried."""
+
+        def beaten(step: int, doing: str) -> None:
+            self._carrier.step = step
+            beat(step, doing)
+
+        return beaten
 
     def flush(self, wait: float) -> None:
         """Carry what is new; wait for it, but not longer than `wait` seconds."""

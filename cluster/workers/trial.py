@@ -90,7 +90,7 @@ def train_or_tell(run: Run, place: Place, tell: Tell, wish: Callable[[], str | N
                     return "interrupted"
                 return "preempted" if draining.is_asked() else wish()
 
-            train(run, place, output.telling(tell), asked, watchdog.beat)
+            train(run, place, output.telling(tell), asked, output.beating(watchdog.beat))
     except HALTING as error:
         tell(Report(0, {}, outcome=HALTED, error=str(error)))
         return False

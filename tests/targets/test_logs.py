@@ -1,9 +1,12 @@
 """`logs`: the story of a sweep, what its workers printed, and what is asked of it in vain. The logs are written by hand."""
 
+import json
+
 import pytest
 
+from cluster.output import mark
 from tests.orchestrator import conftest as orchestrator
-from tests.orchestrator.logs import PATHS, closed, ended, opened, reported, started, suggested
+from tests.orchestrator.logs import PATHS, START, closed, ended, opened, reported, started, suggested
 
 log, driver = orchestrator.log, orchestrator.driver
 ANYWHERE = pytest.mark.parametrize("log", ["folder", "s3"], indirect=True)
@@ -37,6 +40,38 @@ def test_the_story_is_a_line_for_each_event(log, told):
     assert lines[-1] == "attempt 1 has ended: done"
     assert any(line.startswith("trial 0  step 40/100  eval/ssim 0.5") for line in lines)
     assert aside == []
+
+
+@ANYWHERE
+def test_for_programs_each_event_is_an_object(log, told):
+    begun(log).add(ended(0, 60), closed(61, "done"))
+    objects = [json.loads(line) for line in told("-o", "json")[0]]
+    assert objects[0] == {
+        "at": START,
+        "sweep": PATHS.id,
+        "trial": None,
+        "rank": None,
+        "step": None,
+        "kind": "opened",
+        "text": "attempt 1 begins",
+    }
+    assert [(one["kind"], one["trial"], one["step"]) for one in objects[1:]] == [
+        ("started", 0, 0),
+        ("reported", 0, 40),
+        ("ended", 0, 40),
+        ("closed", None, None),
+    ]
+
+
+@ANYWHERE
+def test_for_programs_each_printed_line_is_an_object(log, told):
+    begun(log).add(closed(61, "interrupted"))
+    printed(log, "start-1-rank-1-0000.log", b"early\n" + mark(30) + b"at 30\x1b\n" + mark(40) + b"at 40")
+    assert [json.loads(line) for line in told("--trial", 0, "-o", "json")[0]] == [
+        {"sweep": PATHS.id, "trial": 0, "rank": 1, "start": 1, "step": step, "text": text}
+        for step, text in ((None, "early"), (30, "at 30\x1b"), (40, "at 40"))
+    ]
+    assert told("--trial", 0)[0] == ["== start 1, worker 1 ==", "early", "at 30\\x1b", "at 40"]
 
 
 @ANYWHERE
@@ -94,6 +129,7 @@ def test_a_trial_that_printed_nothing_is_told(log, told):
         (("--trial", 0, "--rank", 2), "--rank: no worker 2 of trial 0 has printed anything; has: 0"),
         (("--rank", 2), "--rank: which trial's worker? give --trial as well"),
         (("--driver", "--trial", 0), "--driver: the driver has no trial; leave one of them out"),
+        (("--driver", "-o", "json"), "--driver: what the driver printed has no parts; leave one of them out"),
         (("--driver",), "--driver: sweep small was not handed to a cluster: its driver printed where it was started"),
     ],
 )

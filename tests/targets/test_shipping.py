@@ -42,7 +42,7 @@ def add(path, text):
 
 def read(store, rank=None):
     reader = Reader(store, FOLDER, rank)
-    return [line for _, line in [*reader.lines(), *reader.rests()]]
+    return [line.text for line in [*reader.lines(), *reader.rests()]]
 
 
 def shipper(store, out, start=2, rank=0, **more):
@@ -60,6 +60,29 @@ def test_what_is_printed_meanwhile_is_carried(store, out):
         add(out, b"never ended")
     assert read(store) == ["one", "two", "never ended"]
     assert list(segments(store, FOLDER)) == [Segment(2, 0, 0)]
+
+
+def test_a_line_is_found_beside_its_step(store, out):
+    beats = []
+    with shipper(store, out) as ship:
+        beat = ship.beating(lambda step, doing: beats.append((step, doing)))
+        add(out, b"before the first step\n")
+        ship.flush(30)
+        beat(7, "training")
+        add(out, b"seven\nand half a ")
+        ship.flush(30)
+        beat(8, "training")
+        add(out, b"line\n")
+        ship.flush(30)
+        add(out, b"eight, too\n")
+    assert beats == [(7, "training"), (8, "training")]
+    reader = Reader(store, FOLDER)
+    assert [(line.step, line.text) for line in [*reader.lines(), *reader.rests()]] == [
+        (None, "before the first step"),
+        (7, "seven"),
+        (8, "and half a line"),
+        (8, "eight, too"),
+    ]
 
 
 def test_it_is_there_before_anybody_hears_that_the_run_has_ended(store, out):
@@ -102,7 +125,7 @@ def test_a_reader_goes_on_where_it_stood(store, out):
         for number in range(3):
             add(out, f"{number}\nhalf of ".encode())
             ship.flush(30)
-            assert [line for _, line in reader.lines()] == [f"half of {number}" if number else "0"]
+            assert [line.text for line in reader.lines()] == [f"half of {number}" if number else "0"]
 
 
 def test_much_output_is_cut_in_its_middle(tmp_path, out):
