@@ -153,9 +153,9 @@ class Fold:
 
     def _of_sweep(self) -> Iterator[Sample]:
         state, about = self.state, self.state.about
-        told = (about.get("system"), about.get("searcher"), about.get("scheduler"))
         objective = (about.get("objective") or {}).get("metric")
-        yield s.INFO, (state.name, *(str(one or "") for one in (*told, objective))), 1.0
+        told = (about.get("system"), about.get("searcher"), about.get("scheduler"), objective, about.get("gan"))
+        yield s.INFO, (state.name, *(str(one or "") for one in told)), 1.0
         counts = Counter(self._state_of(trial) for trial in state.trials.values())
         yield from ((s.TRIALS, (name,), float(counts[name])) for name in STATES)
         yield from ((s.BEST, (metric,), value) for metric, value in self._best(state).items())

@@ -243,8 +243,8 @@ SAMPLES_CORRUPT = _attempt(
 INFO = Series(
     "i2i_sweep_info",
     Kind.info,
-    "What the sweep is: 1.",
-    ("name", "system", "searcher", "scheduler", "objective"),
+    "What the sweep is: 1. criterion: the preset's `hyper.gan`, empty where it has none.",
+    ("name", "system", "searcher", "scheduler", "objective", "criterion"),
 )
 TRIALS = _gauge("sweep_trials", f"Trials by state: {', '.join(STATES)}.", ("state",))
 BEST = _gauge("sweep_best_objective", "The best setting's value, as `status` names it.", ("metric",))

@@ -14,6 +14,7 @@ ABOUT = {
     "scheduler": "pbt",
     "steps": 100,
     "objective": {"metric": "eval/ssim", "mode": "max"},
+    "gan": "lsgan",
     "objectives": [{"metric": "eval/ssim", "mode": "max"}, {"metric": "loss/d", "mode": "min"}],
     "workers": 2,
     "gpus": 1.0,

@@ -105,7 +105,7 @@ def test_states_budgets_and_what_is_spent():
     assert values(s.WALL_BUDGET, fold) == {(): 600}
     assert values(s.ELAPSED, fold) == {(): 102}
     assert values(s.BEST, fold) == {("eval/ssim",): 0.5}
-    assert values(s.INFO, fold) == {("toy", "cyclegan", "random", "pbt", "eval/ssim"): 1}
+    assert values(s.INFO, fold) == {("toy", "cyclegan", "random", "pbt", "eval/ssim", "lsgan"): 1}
     unlimited = folded(lines(log.opened(limits={"cost": None}), *FEW[1:]))
     assert values(s.COST_BUDGET, unlimited) == values(s.WALL_BUDGET, unlimited) == {}
 

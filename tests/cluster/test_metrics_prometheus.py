@@ -9,10 +9,13 @@ from urllib.parse import quote
 from urllib.request import urlopen
 
 import pytest
+import yaml
 
 from cluster.job import Endpoint
 from cluster.monitoring.discovery import discovery_folder
 from cluster.monitoring.exporter import exporting
+from scripts.monitoring.promql import Clock
+from scripts.monitoring.rules import groups
 from tests.beds import until
 from tests.cluster import recorded as log
 from tests.cluster.conducting import make_job
@@ -22,9 +25,12 @@ pytestmark = pytest.mark.skipif(PROMETHEUS is None, reason="prometheus is missin
 ANSWER_S = 60.0
 CONFIG = """
 global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}
+rule_files: [rules.yaml]
 scrape_configs:
   - job_name: i2i
     file_sd_configs: [{{files: ["{folder}/*.json"]}}]
+    honor_labels: true
+    relabel_configs: [{{source_labels: [__meta_i2i_sweep], target_label: sweep}}]
 """
 
 
@@ -32,6 +38,7 @@ scrape_configs:
 def query(tmp_path, monkeypatch):
     """Asks a Prometheus that looks into the folder where endpoints are announced."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(groups(Clock(0.01))))
     (tmp_path / "prometheus.yml").write_text(CONFIG.format(folder=discovery_folder()))
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = free.getsockname()[1]
@@ -74,10 +81,13 @@ def test_it_is_found_scraped_and_a_loss_that_is_no_number_raises_an_alert(query)
         assert metrics.url is not None
         target = metrics.url.split("/")[2]
         own = {"instance": target, "job": "i2i", "sweep": "a1"}
-        assert query("up == 1") == [({"instance": target, "job": "i2i"}, "1")]
+        assert query("up == 1") == [({"instance": target, "job": "i2i", "sweep": "a1"}, "1")]
         assert query('i2i_train_steps_total{trial="0"}') == [({**own, "trial": "0"}, "20")]
         assert query("i2i_train_loss != i2i_train_loss") == [({**own, "trial": "0", "term": "d"}, "NaN")]
         assert query("i2i_train_loss == Inf")[0][0]["term"] == "gp"
+        firing = 'ALERTS{alertname="I2INonFinite", alertstate="firing"}'
+        (told,) = query(firing)
+        assert told[0] == {"alertname": "I2INonFinite", "alertstate": "firing", "severity": "critical", "sweep": "a1"}
         metrics.follow(log.lines(log.ended(0, 50), log.ended(1, 50)))
         assert query("absent(i2i_train_steps_total)"), "what ended is gone at the next scrape"
         assert query("i2i_sweep_steps_total") == [(own, "40")]

@@ -60,6 +60,8 @@ def test_a_mistake_in_a_rayjob_is_found(path, value, told):
         ("Role", ("rules", 0, "verb"), ["get"], "verb"),
         ("PodMonitor", ("spec", "podMetricsEndpoints", 0, "interval"), "10 s", "interval"),
         ("PodMonitor", ("spec", "selector"), ..., "'selector' is a required property"),
+        ("PrometheusRule", ("spec", "groups", 1, "rules", 1, "for"), "5 minutes", "for"),
+        ("PrometheusRule", ("spec", "groups", 0, "rules", 0, "expression"), "1", "'expression' was unexpected"),
         ("LocalQueue", ("spec", "clusterQueues"), "i2i", "'clusterQueues' was unexpected"),
         ("ClusterQueue", ("spec", "queueingStrategy"), "Fifo", "'Fifo' is not one of"),
         ("ClusterQueue", ("spec", "preemption", "withinClusterQueue"), "Sometimes", "'Sometimes' is not one of"),
