@@ -227,13 +227,24 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Let an OSError of the block that names no file, as of a write to a full disk, say where it was."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = str(path)
+        raise
+
+
+@contextmanager
 def _written_beside(target: Path, data: bytes | IO[bytes]) -> Iterator[Path]:
     """A durable temporary file with `data` beside `target`; gone at the end unless it was renamed."""
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f"{TEMPORARY}{target.name}-", dir=target.parent)
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with named(target), os.fdopen(handle, "wb") as file:
             if hasattr(data, "read"):
                 shutil.copyfileobj(data, file, COPIED_AT_ONCE)
             else:

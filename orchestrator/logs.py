@@ -14,6 +14,7 @@ from cluster.log.records import SweepState
 from cluster.log.store import has_log
 from cluster.log.tail import Tail
 from cluster.output import Printed, Reader, segments
+from cluster.targets.target import TargetError
 from data_shards.store import open_store
 from orchestrator.errors import Refusal
 from orchestrator.events import describe_events, tell
@@ -23,6 +24,7 @@ from orchestrator.saying import say
 from orchestrator.status import look
 from orchestrator.status_view import one_line
 from orchestrator.targets import see_job, target_again
+from orchestrator.trust import is_trusted
 
 LOOK_S = 2.0
 SETTLE_S = 6.0  # the last output of workers is on its way for a moment when their driver has let go
@@ -81,6 +83,8 @@ def tell_job(found: FoundSweep, follow: bool) -> None:
         raise Refusal(
             f"sweep {name} was not handed to a cluster: its driver printed where it was started", path="--driver"
         )
+    if seen.job is None and is_trusted(seen.submission):  # asked, and in vain: no mistake of the request
+        raise TargetError(str(seen))
     if seen.job is None:
         raise Refusal(str(seen), path="--driver")
     for line in target_again(seen.submission).logs(seen.job, follow):

@@ -136,6 +136,8 @@ def show_outcome(plan: Plan, store: Store, console: Console) -> None:
     grid = newest_grid(sweep, found.model)
     if grid is not None:
         say(f"pictures: {grid}")
+    if not store.exists(sweep.paths.results):  # written last, by the driver: one on a cluster may have died before
+        return
     say(f"model:    {sweep.place(sweep.paths.best)}{'' if found.is_plain else f', of trial {found.model.index}'}")
     say(f"results:  {sweep.place(sweep.paths.results)}")
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from data_shards.store import TEMPORARY, Entry, FolderStore, Store, sync_folder
+from data_shards.store import TEMPORARY, Entry, FolderStore, Store, named, sync_folder
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def staged(store: Store, path: str) -> Iterator[Path]:
     """
     if (target := _local(store, path)) is None:
         with _nameless() as file:
-            with _named(Path(tempfile.gettempdir())):
+            with named(Path(tempfile.gettempdir())):
                 yield file
             store.upload(path, file)
         return
@@ -31,7 +31,7 @@ def staged(store: Store, path: str) -> Iterator[Path]:
     handle, name = tempfile.mkstemp(prefix=f"{TEMPORARY}{target.name}-", dir=target.parent)
     temporary = Path(name)
     try:
-        with _named(target.parent):
+        with named(target.parent):
             try:
                 yield temporary
                 os.fsync(handle)
@@ -81,14 +81,3 @@ def _local(store: Store, path: str) -> Path | None:
 def _nameless() -> Iterator[Path]:
     with tempfile.TemporaryFile() as file:
         yield Path(f"/proc/self/fd/{file.fileno()}")
-
-
-@contextmanager
-def _named(folder: Path) -> Iterator[None]:
-    """Let an OSError from a write, which knows no name, say where it was."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is None and error.errno is not None:
-            error.filename = str(folder)
-        raise

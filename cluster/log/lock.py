@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from data_shards.store import named
+
 
 class SweepBusy(ValueError):
     """Another process drives this sweep at the moment."""
@@ -27,7 +29,8 @@ def locked(path: Path) -> Iterator[None]:
                 f"this sweep is already being run by process {holder}; wait for it, or stop it first"
             ) from None
         os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        with named(path):
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(handle)

@@ -23,7 +23,7 @@ from cluster.layout import DRIVERS, JOB, LOG, SweepPaths
 from cluster.log.lock import SweepBusy
 from cluster.log.records import MAY_WAIT, VERSION, SweepState, UnreadableLog, fold
 from data_shards.address import join
-from data_shards.store import FolderStore, Store, sync_folder
+from data_shards.store import FolderStore, Store, named, sync_folder
 
 PACKED = 100  # segments of a pack
 READERS = 16  # segments read at a time
@@ -76,7 +76,7 @@ class FileLog(SweepLog):
             super().__init__(raw, follow)
         except UnreadableLog as error:
             raise type(error)(f"{path}: {error}") from error
-        self._file = path.open("ab")
+        self._path, self._file = path, path.open("ab")
         self._file.truncate(raw.rfind(b"\n") + 1)  # a torn last line would swallow the next record
         self._since: float | None = None  # monotonic time at which the oldest record was written that is not synced yet
         if not raw:
@@ -84,8 +84,9 @@ class FileLog(SweepLog):
 
     def _write(self, record: dict[str, Any]) -> bytes:
         line = _line(record)
-        self._file.write(line)
-        self._file.flush()
+        with named(self._path):
+            self._file.write(line)
+            self._file.flush()
         self._since = time.monotonic() if self._since is None else self._since
         self.commit(LONGEST_S if record["kind"] in MAY_WAIT else 0.0)
         return line
@@ -101,7 +102,8 @@ class FileLog(SweepLog):
         try:
             self.commit()
         finally:
-            self._file.close()
+            with named(self._path):  # what a full disk did not take is tried once more
+                self._file.close()
 
 
 class SegmentLog(SweepLog):

@@ -71,7 +71,7 @@ def find_token(address: str) -> tuple[str, str]:
     if mode == "disabled":
         return "", ""
     if given := os.environ.get("RAY_AUTH_TOKEN", "").strip():
-        return given, "RAY_AUTH_TOKEN"
+        return _sendable(given, address, "RAY_AUTH_TOKEN"), "RAY_AUTH_TOKEN"
     named, usual = os.environ.get("RAY_AUTH_TOKEN_PATH", ""), Path("~/.ray/auth_token").expanduser()
     path = Path(named).expanduser() if named else usual
     if not named and not (mode == "token" or is_loopback(address)):
@@ -85,7 +85,14 @@ def find_token(address: str) -> tuple[str, str]:
         raise TargetError(f"the token for {address} cannot be read: {path}: {str(why).lower()}") from error
     if not token:
         raise TargetError(f"the token for {address} is empty: {path}")
-    return token, str(path)
+    return _sendable(token, address, str(path)), str(path)
+
+
+def _sendable(token: str, address: str, source: str) -> str:
+    """The token, once it is known that a header holds it: what refuses it later would print it. Raises TargetError."""
+    if not (token.isascii() and token.isprintable()):
+        raise TargetError(f"the token for {address} is not one line of printable ASCII: {source}")
+    return token
 
 
 def is_loopback(address: str) -> bool:
@@ -114,7 +121,7 @@ def told(address: str) -> Iterator[None]:
         ) from error
     except (requests.exceptions.ConnectionError, ConnectionError) as error:
         why = f"cannot be reached ({_cause(error)})"
-        raise TargetError(f"{address} {why}: is the head up, its port 8265 open, or forwarded here?") from error
+        raise TargetError(f"{address} {why}: is the head up, its port open, or forwarded here?") from error
     except (requests.exceptions.RequestException, KeyError, TypeError) as error:
         problem = "answers, but not as Ray's Jobs API does"
         raise TargetError(f"{address} {problem} ({_last_line(error)}): is it the head's dashboard?") from error

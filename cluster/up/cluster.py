@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cluster.background import exit_code, start
 from cluster.up.processes import MARK, end, processes_of
@@ -15,6 +16,7 @@ from cluster.up.state import READY, ClusterUp, LocalCluster, alone, forget, new_
 
 READY_S = 180.0  # 14 s on an idle machine
 LOOK_S = 0.1
+ANSWER_S = 2.0
 STOP_S = 60  # what a driver that is asked to end has for its last checkpoints
 TAIL = 2_000  # bytes of a log that an error shows
 
@@ -27,6 +29,10 @@ def up(nodes: int, cpus: int | None, port: int, with_token: bool) -> LocalCluste
     with alone():
         if (before := remembered()) is not None:
             if processes_of(before.mark, before.folder):
+                if not _answers(before.address):
+                    raise ClusterUp(
+                        f"the head of {describe(before)} is gone; `i2i-cluster down` ends what is left of it"
+                    )
                 raise ClusterUp(f"a cluster is up already: {describe(before)}; `i2i-cluster down` ends it")
             forget(before)  # the machine was started anew, or somebody ended it
         _check_port(port)
@@ -90,6 +96,21 @@ def _environment(cluster: LocalCluster) -> dict[str, str]:
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
         MARK: cluster.mark,
     }
+
+
+def _answers(address: str) -> bool:
+    """Whether somebody listens there; a head that starts may not yet, so that it is waited for a moment."""
+    where = urlsplit(address)
+    deadline = time.monotonic() + ANSWER_S
+    while True:
+        try:
+            socket.create_connection((str(where.hostname), int(where.port or 0)), timeout=1).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(LOOK_S)
+        else:
+            return True
 
 
 def _check_port(port: int) -> None:

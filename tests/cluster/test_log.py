@@ -163,3 +163,13 @@ def test_a_damaged_line_is_named(path, line, more):
         with pytest.raises(UnreadableLog) as caught:
             read()
         assert str(caught.value) == f"{path}: line {number} of the log is damaged{more}"
+
+
+def test_a_full_disk_is_told_with_the_log_s_name(tmp_path):
+    log = FileLog(tmp_path / "log.jsonl")
+    log._file.close()
+    log._file = open("/dev/full", "ab")  # noqa: SIM115  # closed by the log, which fails as well: nothing was taken
+    for write in (lambda: log.append("opened", id="a1", name="toy", attempt=1, about={}), log.close):
+        with pytest.raises(OSError, match="No space left on device: ") as error:
+            write()
+        assert str(tmp_path / "log.jsonl") in str(error.value)

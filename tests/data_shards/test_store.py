@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from data_shards.errors import DataError
-from data_shards.store import Entry, FolderStore, Store, open_store
+from data_shards.store import Entry, FolderStore, Store, named, open_store
 
 BIG = 20 << 20  # bytes; more than goes in one request
 
@@ -140,3 +140,14 @@ def test_a_folder_loads_no_library_for_s3(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_write_to_a_full_disk_says_where_it_was(tmp_path):
+    with (
+        pytest.raises(OSError, match="No space left") as error,
+        named(tmp_path / "it"),
+        open("/dev/full", "wb") as file,
+    ):
+        file.write(b"x")
+        file.flush()
+    assert str(tmp_path / "it") in str(error.value)

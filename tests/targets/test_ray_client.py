@@ -71,6 +71,17 @@ def test_a_token_file_that_is_of_no_use_is_named(home, monkeypatch, content, why
     assert str(home / "mine") in str(error.value)
 
 
+@pytest.mark.parametrize("token", ["of two\nlines", "of \u20ac"])
+def test_a_token_that_no_header_holds_is_refused_and_not_shown(api, home, monkeypatch, token):
+    (home / "mine").write_text(token, encoding="utf-8")
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(home / "mine"))
+    named = f"the token for {api.address} is not one line of printable ASCII: "
+    assert refused(api.address) == f"{named}{home / 'mine'}"
+    monkeypatch.setenv("RAY_AUTH_TOKEN", token)
+    assert refused(api.address) == f"{named}RAY_AUTH_TOKEN"
+    assert api.shown == []
+
+
 def test_the_token_is_sent_to_the_address_and_not_to_ray_address(api, monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:1")
     monkeypatch.setenv("RAY_AUTH_TOKEN", "itself")

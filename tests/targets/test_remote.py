@@ -97,6 +97,32 @@ def test_a_job_that_fails_before_it_drives_is_told(desk):
     assert desk.run("logs", "toy", "--storage", "runs", "--driver")[1] == "the first line\nand the last\n"
 
 
+def test_the_output_of_a_job_whose_cluster_is_gone_is_no_mistake_of_the_request(desk):
+    desk.submit("--detach")
+    desk.fake.problem = f"{PLACE} cannot be reached (connection refused)"
+    assert desk.run("logs", "toy", "--storage", "runs", "--driver") == (1, "", f"error: {desk.fake.problem}\n")
+
+
+def test_paths_are_named_only_of_what_is_there(desk):
+    """A driver that dies with its cluster stores neither model nor results."""
+
+    def die():
+        plan, paths = desk.plan, SweepPaths(desk.plan.id)
+        with driving(desk.store, paths) as driver:
+            log = open_log(desk.store, paths, driver)
+            log.append("opened", id=plan.id, name="toy", attempt=1, about=about(plan))
+            log.append("suggested", trial=0, params={})
+            log.append("started", trial=0, attempt=1)
+            log.append("reported", trial=0, step=5, metrics={plan.objective.metric: 0.5}, evaluated=True)
+            log.close()
+        desk.fake.become(JobState.failed)
+
+    desk.then(lambda: desk.fake.become(JobState.running), die)
+    code, out, _ = desk.submit()
+    assert (code, "best: trial 0" in out) == (130, True)
+    assert not [line for line in out.splitlines() if line.startswith(("model:", "results:"))]
+
+
 def test_the_next_submit_of_one_that_is_over_is_job_two(desk):
     desk.then(lambda: desk.fake.become(JobState.failed))
     desk.submit()

@@ -26,11 +26,11 @@ def free_port():
 
 
 @pytest.fixture
-def cluster(state, tmp_path):
+def cluster(state, tmp_path, free_port):
     """A cluster that is remembered; nothing of it runs."""
     folder = tmp_path / "ray"
     folder.mkdir()
-    made = LocalCluster("http://127.0.0.1:8265", 3, 2, str(folder), new_token())
+    made = LocalCluster(f"http://127.0.0.1:{free_port}", 3, 2, str(folder), new_token())
     remember(made)
     return made
 
@@ -63,7 +63,11 @@ def test_the_token_is_yours_alone(state):
 def test_a_second_one_is_refused_by_name(cluster, start, run):
     start("sleep 60", **{MARK: cluster.mark})
     until("it runs", lambda: processes_of(cluster.mark, cluster.folder), 30)
-    told = "error: a cluster is up already: 3 nodes with 2 CPUs each at http://127.0.0.1:8265; `i2i-cluster down` ends it\n"
+    what = f"3 nodes with 2 CPUs each at {cluster.address}"
+    with socket.create_server(("127.0.0.1", int(cluster.address.rpartition(":")[2]))):
+        told = f"error: a cluster is up already: {what}; `i2i-cluster down` ends it\n"
+        assert run("up", "--port", "8266") == (2, "", told)
+    told = f"error: the head of {what} is gone; `i2i-cluster down` ends what is left of it\n"
     assert run("up", "--port", "8266") == (2, "", told)
 
 
@@ -75,7 +79,7 @@ def test_down_ends_its_own_processes_and_no_others(cluster, start, state, run):
         silent = start("exec sleep 60", out=log)
     other = start(f"exec tail -f {cluster.folder}/log", **{MARK: "another"})
     until("they run", lambda: len(processes_of(cluster.mark, cluster.folder)) == 4, 30)
-    assert run("down") == (0, "ended: 3 nodes with 2 CPUs each at http://127.0.0.1:8265\n", "")
+    assert run("down") == (0, f"ended: 3 nodes with 2 CPUs each at {cluster.address}\n", "")
     assert processes_of(cluster.mark, cluster.folder) == []
     assert (mine.wait(10), silent.wait(10)) == (-9, -15)
     assert other.poll() is None
