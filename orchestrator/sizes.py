@@ -209,18 +209,24 @@ def _check_room(sweep: Sweep, machine: Machine, sizes: Sizes) -> list[Refusal]:
     return []
 
 
+def _held(cpus: float, gpus: float) -> str:
+    """Such as "1 CPU", or "8 CPUs and 2 GPUs"."""
+    counts = [(cpus, "CPU"), *([(gpus, "GPU")] if gpus else [])]
+    return " and ".join(f"{count:g} {kind}{'' if count == 1 else 's'}" for count, kind in counts)
+
+
 def _no_node(machine: Machine, workers: int, cpus: float, gpus: float, rests: list[str]) -> Refusal:
     """Why a trial has no place where all nodes together would have enough."""
     if not machine.places(cpus, 0.0):
         gpus = 0.0  # not what it lacks
     path, value = ("resources.gpus_per_worker", gpus) if gpus else ("resources.cpus_per_worker", cpus)
-    each = f"{cpus:g} CPUs" + (f" and {gpus:g} GPUs" if gpus else "")
+    each = _held(cpus, gpus)
     there = machine.places(cpus, gpus)
     if there:
         problem = f"{workers} workers of {each} find places for {there} on the nodes of {machine.name}; lower"
         return Refusal(f"{problem} resources.workers", path=path, value=value, rests=rests)
     largest = max(machine.nodes, key=lambda node: (node.gpus, node.cpus) if gpus else (node.cpus, 0.0))
-    has = f"{largest.cpus:g} CPUs" + (f" and {largest.gpus:g} GPUs" if gpus else "")
+    has = _held(largest.cpus, largest.gpus if gpus else 0.0)
     problem = f"no node of {machine.name} holds a worker of {each}: the largest has {has}; a worker is never split"
     return Refusal(f"{problem}, several workers are", path=path, value=value, rests=rests)
 

@@ -123,8 +123,10 @@ def told(address: str) -> Iterator[None]:
         why = f"cannot be reached ({_cause(error)})"
         raise TargetError(f"{address} {why}: is the head up, its port open, or forwarded here?") from error
     except (requests.exceptions.RequestException, KeyError, TypeError) as error:
-        problem = "answers, but not as Ray's Jobs API does"
-        raise TargetError(f"{address} {problem} ({_last_line(error)}): is it the head's dashboard?") from error
+        # Of an answer of another shape, what Python misses in it says nothing to people.
+        why = f" ({_last_line(error)})" if isinstance(error, requests.exceptions.RequestException) else ""
+        problem = f"answers, but not as Ray's Jobs API does{why}"
+        raise TargetError(f"{address} {problem}: is it the head's dashboard?") from error
     except OSError as error:  # such as a REQUESTS_CA_BUNDLE that is not there
         raise TargetError(f"{address}: {_last_line(error)}") from error
     except RuntimeError as error:  # Ray's word for any other status of an answer; the last line is the head's error

@@ -37,7 +37,7 @@ def test_workers_are_never_split_between_nodes(planned, refused):
     )
     (line,) = refused("resources: {gpus_per_worker: 3}", machine=uneven)
     assert line == (
-        "sweep.yaml: resources.gpus_per_worker: no node of http://head:8265 holds a worker of 1 CPUs and 3 GPUs: the largest "
+        "sweep.yaml: resources.gpus_per_worker: no node of http://head:8265 holds a worker of 1 CPU and 3 GPUs: the largest "
         "has 4 CPUs and 2 GPUs; a worker is never split, several workers are"
     )
     (line,) = refused("resources: {workers: 2, cpus_per_worker: 3, gpus_per_worker: 0}", machine=uneven)

@@ -131,7 +131,7 @@ def test_plan_asks_the_head_what_it_holds(laptop):
     wide = (laptop.folder / "sweep.yaml").read_text() + "resources: {cpus_per_worker: 2}\n"
     (laptop.folder / "wide.yaml").write_text(wide)
     code, out, err = laptop.run("plan", "wide.yaml", *asked[1:])
-    no_node = f"no node of {laptop.address} holds a worker of 2 CPUs: the largest has 1 CPUs; a worker is never split"
+    no_node = f"no node of {laptop.address} holds a worker of 2 CPUs: the largest has 1 CPU; a worker is never split"
     assert (code, out) == (2, "")
     assert err.startswith(f"error: wide.yaml: resources.cpus_per_worker: {no_node}")
 

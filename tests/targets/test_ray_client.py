@@ -107,8 +107,9 @@ def test_a_head_that_refuses_it_says_which(api, home):
     ("status", "text", "told"),
     [
         (200, "<html>a page</html>", "answers, but not as Ray's Jobs API does"),
-        (200, "[]", "answers, but not as Ray's Jobs API does"),
-        (200, '{"version": "4"}', "answers, but not as Ray's Jobs API does"),
+        (200, "[]", "answers, but not as Ray's Jobs API does: is it the head's dashboard?"),
+        (200, "null", "answers, but not as Ray's Jobs API does: is it the head's dashboard?"),
+        (200, '{"version": "4"}', "answers, but not as Ray's Jobs API does: is it the head's dashboard?"),
         (404, "not found", "answers, but not as Ray's Jobs API does"),
         (502, "bad gateway", "answers, but not as Ray's Jobs API does (502 Server Error: Bad Gateway for url: "),
     ],
