@@ -1,8 +1,8 @@
 """From `submit` to the first step of a training, by where it runs; and what a second worker brings on another node.
 
-    python -m benchmarks.places [--rounds 3] [--steps 400] [--json]
+    python -m benchmarks.places [--rounds 3] [--steps 120] [--json]
 
-The same small sweep (pix2pix, 32 pixels) is submitted to this machine, to a running Ray by its address (RAY_ADDRESS), and to
+The same small sweep (pix2pix, 64 pixels) is submitted to this machine, to a running Ray by its address (RAY_ADDRESS), and to
 the Jobs API of a cluster that `up` has started; the parts are read off the clock, the storage and the sweep's log. A new
 seed each time, so that each is a sweep of its own. Then one training by one worker, by two on one node, and by two on two
 nodes. All nodes are on this machine: nothing is said of a network, and two workers have no more cores than it has.
@@ -42,8 +42,8 @@ PAIRS = 64
 LOCAL, RUNNING, JOBS = "this machine", "a running Ray", "the Jobs API"
 PARTS = (
     "plan, and the driver's own start",
-    "Ray, and the first process for a trial",
-    "imports, networks, data, a step",
+    "Ray, a process for the trial, its imports, networks, data",
+    "the first step",
 )
 ONE, TOGETHER, APART = "1 worker", "2 workers on one node", "2 workers on two nodes"
 
@@ -68,8 +68,8 @@ class Bench:
     def _sweep(self, steps: int, workers: int, runs: Path) -> dict[str, Any]:
         return {
             "system": "pix2pix",
-            "data": {"uri": str(self.folder / "shards"), "image": 32, "batch": 8, "replicas": 2},
-            "hyper": {"width": 16, "critic_width": 16},
+            "data": {"uri": str(self.folder / "shards"), "image": 64, "batch": 8, "replicas": 2},
+            "hyper": {"width": 32, "critic_width": 32},
             "steps": steps,
             "seed": next(self.seeds),
             "every": {"report": max(1, steps // 4), "evaluate": steps, "checkpoint": steps},
@@ -79,10 +79,11 @@ class Bench:
 
 
 def parts(began: float, records: Sequence[Mapping[str, Any]]) -> list[float]:
-    """Seconds from the submission to the log's opening, from there to the first process, and from there to the first step."""
-    at = {kind: next(one["at"] for one in records if one["kind"] == kind) for kind in ("opened", "started", "reported")}
-    times = [began, at["opened"], at["started"], at["reported"]]
-    return [late - early for early, late in itertools.pairwise(times)]
+    """Seconds from the submission to the log's opening, from there to a training that may begin, and of its first step."""
+    opened = next(one["at"] for one in records if one["kind"] == "opened")
+    first = next(one for one in records if one["kind"] == "reported")
+    step = first["metrics"]["time/train_seconds"]
+    return [opened - began, first["at"] - step - opened, step]
 
 
 @contextmanager
@@ -145,12 +146,12 @@ def main() -> None:
     """Command line."""
     options = parser(__doc__)
     options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--steps", type=int, default=400, help="of the trainings whose pictures a second are compared")
+    options.add_argument("--steps", type=int, default=120, help="of the trainings whose pictures a second are compared")
     asked = options.parse_args()
     where = conditions()
     with tempfile.TemporaryDirectory(prefix="i2i-bench-") as name:
         bench, state = Bench(Path(name)), Path(name) / "state"
-        build_openmoji(str(bench.folder / "shards"), size=36, limit=PAIRS)
+        build_openmoji(str(bench.folder / "shards"), size=72, limit=PAIRS)
         before = wait_for_quiet(asked.wait)
         found = of_first_step(bench, asked.rounds, state)
         found += of_workers(bench, asked.rounds, asked.steps, state)

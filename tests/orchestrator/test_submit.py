@@ -32,7 +32,9 @@ def shown(plan, tmp_path, capsys):
 
     def show(log):
         store = log.store(tmp_path)
+        store.write(SweepPaths("a1").results, b"what a driver has stored by then")
         show_outcome(plan, store, console())
+        store.delete(SweepPaths("a1").results)
         told = capsys.readouterr()
         lines = told.out.replace(str(tmp_path), "{here}").splitlines()
         return lines[lines.index(next(line for line in lines if line.startswith("sweep "))) :], told.err.splitlines()
