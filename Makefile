@@ -14,7 +14,7 @@ PACKAGES := $(VENV)/.debian-packages
 SHARDS ?= shards/openmoji
 ARGS ?=
 
-.PHONY: install quickstart test slow check golden format bench clean help
+.PHONY: install quickstart monitoring test slow check golden format bench clean help
 
 install: $(INSTALLED) ## make .venv with the pinned packages (the other targets do this by themselves)
 
@@ -22,8 +22,11 @@ quickstart: $(INSTALLED) ## build the OpenMoji shards and train on them, a few m
 	$(BIN)/i2i-cluster shards build openmoji $(SHARDS) --size 72
 	$(BIN)/i2i-cluster submit examples/quickstart.yaml
 
+monitoring: $(INSTALLED) ## a Prometheus over the sweeps that run on this machine, until Ctrl-C; ARGS="--port N"
+	$(BIN)/python -m scripts.monitoring.local $(ARGS)
+
 test: $(INSTALLED) $(PACKAGES) ## the quick tests; ARGS="-k name" is handed to pytest
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 slow: $(INSTALLED) $(PACKAGES) ## the tests that take longer, an hour and a half: twenty kills of each kind, trainings that must learn; into docs/
 	I2I_RELIABILITY=docs/reliability.md I2I_LEARNING=docs/systems $(BIN)/python -m pytest -m slow $(ARGS)
