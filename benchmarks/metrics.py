@@ -5,6 +5,7 @@
 Each number of trials has a process of its own, which is told the records of trials that report as a CycleGAN's do, a hundred times
 each with ten evaluations, and is scraped over HTTP. Memory is what the process grows by, from before the exporter is imported. Of a
 record it is told how long the driver is held up by handing it over, and how much CPU time another thread takes to fold it.
+What all that costs a training's step is measured by `benchmarks.scraped`.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ PLAYERS = ("generators", "critics")
 SCORES = ("l1", "psnr", "ssim", "l1_ba", "psnr_ba", "ssim_ba", "cycle", "identity")
 
 
-def _numbers(step: int, evaluated: bool) -> dict[str, float]:
+def numbers(step: int, evaluated: bool) -> dict[str, float]:
     """Of a report."""
     told = {f"{kind}/{term}": 0.123456789 * step for kind in ("loss", "weight") for term in TERMS}
     told |= {f"balance/{what}_{term}": 0.5123456 for what in ("accuracy", "real", "fake") for term in TERMS[-2:]}
@@ -51,7 +52,7 @@ def _numbers(step: int, evaluated: bool) -> dict[str, float]:
     return told | ({f"eval/{score}": 0.987654321 for score in SCORES} if evaluated else {})
 
 
-def _records(trials: int) -> Iterator[bytes]:
+def records(trials: int) -> Iterator[bytes]:
     """The log of so many trials, all of which run."""
     goals = [{"metric": "eval/ssim", "mode": "max"}]
     about = {"system": "cyclegan", "steps": 1000, "objective": goals[0], "objectives": goals, "workers": 1}
@@ -66,7 +67,7 @@ def _records(trials: int) -> Iterator[bytes]:
     for step in range(1, REPORTS + 1):
         evaluated = step % EVALUATED == 0
         for trial in range(trials):
-            yield line("reported", trial=trial, step=step, metrics=_numbers(step, evaluated), evaluated=evaluated)
+            yield line("reported", trial=trial, step=step, metrics=numbers(step, evaluated), evaluated=evaluated)
 
 
 def serve(trials: int) -> dict[str, float]:
@@ -77,9 +78,9 @@ def serve(trials: int) -> dict[str, float]:
     from cluster.monitoring.exporter import exporting
 
     count, handed = 0, 0.0
-    with exporting(replace(_job(), metrics=Endpoint())) as metrics:
+    with exporting(replace(unrun(), metrics=Endpoint())) as metrics:
         assert metrics.url is not None, "no port is free"
-        for raw in _records(trials):
+        for raw in records(trials):
             now = time.perf_counter()
             metrics.follow(raw)
             handed += time.perf_counter() - now
@@ -105,15 +106,15 @@ def _folding(trials: int) -> float:
     from cluster.log.records import read_records
     from cluster.monitoring.fold import Fold
 
-    fold, records = Fold(), list(_records(trials))
+    fold, told = Fold(), list(records(trials))
     began = time.process_time()
-    for raw in records:
+    for raw in told:
         for record in read_records(raw):
             fold.apply(record)
     return time.process_time() - began
 
 
-def _job() -> Job:
+def unrun() -> Job:
     """One that is not run."""
     from cluster.job import Job
 

@@ -41,8 +41,8 @@ JOBS_API = ("--cluster", f"http://127.0.0.1:{PORT}")
 PAIRS = 64
 LOCAL, RUNNING, JOBS = "this machine", "a running Ray", "the Jobs API"
 PARTS = (
-    "plan, and the driver's own start",
-    "Ray, a process for the trial, its imports, networks, data",
+    "plan, the driver, and where there was none yet, Ray",
+    "a process for the trial, its imports, networks, data",
     "the first step",
 )
 ONE, TOGETHER, APART = "1 worker", "2 workers on one node", "2 workers on two nodes"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 LOG = "log.jsonl"
 DRIVERS = "drivers"  # beside the sweeps, so that one short listing finds them all in a remote storage
 JOB = "job.json"
+STAGES = "stages"  # beside the sweeps, which share them
 
 
 @dataclass(frozen=True)
@@ -75,3 +76,8 @@ class SweepPaths:
     def grid(self, trial: int, step: int) -> str:
         """The picture of an evaluation."""
         return f"{self.id}/trials/{trial:04d}/grids/step-{step:08d}.png"
+
+
+def stage_paths(stage: str) -> SweepPaths:
+    """The paths of a stage with this id: those of a sweep of one trial."""
+    return SweepPaths(f"{STAGES}/{stage}")

@@ -24,6 +24,15 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 ACCESS_KEY, SECRET_KEY = "tests", "of-no-use-elsewhere"  # pragma: allowlist secret
+CREDENTIALS: Mapping[str, str] = {
+    "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+    "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+}
 BUCKET = "shards"
 HIGHEST_PORT = 55_000  # its gRPC ports are 10000 higher
 READY_WITHIN = 60.0  # seconds; about 4 where the machine is idle
@@ -39,15 +48,7 @@ class Seaweed:
 
     @property
     def env(self) -> Mapping[str, str]:
-        return {
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-            "AWS_REGION": "us-east-1",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        }
+        return CREDENTIALS
 
     def uri(self, place: str = BUCKET) -> str:
         """The address of `bucket` or `bucket/prefix` on this server."""

@@ -158,6 +158,8 @@ class Fold:
         yield s.INFO, (state.name, *(str(one or "") for one in told)), 1.0
         counts = Counter(self._state_of(trial) for trial in state.trials.values())
         yield from ((s.TRIALS, (name,), float(counts[name])) for name in STATES)
+        lengths = {s.LENGTH: about.get("steps"), s.SAVED_EVERY: about.get("checkpoint_every")}
+        yield from ((series, (), float(steps)) for series, steps in lengths.items() if steps)
         yield from ((s.BEST, (metric,), value) for metric, value in self._best(state).items())
         limits = about.get("limits") or {}
         yield from ((BUDGETS[name], (), float(limit)) for name, limit in limits.items() if limit is not None)
@@ -170,6 +172,8 @@ class Fold:
         if numbers := self._numbers.get(trial.index):
             for (series, labels), value in (*numbers.last.items(), *numbers.counts.items()):
                 yield series, (*own, *labels), value
+        if trial.heard is not None and self._state_of(trial) == "running":
+            yield s.HEARD_AT, own, trial.heard
         if steps := self.state.about.get("steps"):
             yield s.PROGRESS, own, trial.step / float(steps)
 

@@ -106,10 +106,7 @@ THROUGHPUT = _gauge(
     {"time/images_per_second": ()},
 )
 WAITED = _attempt(
-    "train_data_wait_seconds",
-    "Seconds that the first worker waited for data.",
-    {"data/wait_seconds": ()},
-    TRIAL,
+    "train_data_wait_seconds", "Seconds that the first worker waited for data.", {"data/wait_seconds": ()}, TRIAL
 )
 WAIT_SHARE = _gauge(
     "train_data_wait_ratio",
@@ -118,6 +115,7 @@ WAIT_SHARE = _gauge(
     {"time/data_wait_share": ()},
 )
 REPORTED_AT = _gauge("train_last_report_timestamp_seconds", "When the trial reported last.", TRIAL)
+HEARD_AT = _gauge("train_last_heard_timestamp_seconds", "When anything was recorded of it last; while it runs.", TRIAL)
 
 # GAN health
 LOSS = _gauge(
@@ -187,6 +185,7 @@ EVALUATING = _count("sweep_evaluation_seconds", "Seconds that evaluations took."
 # Checkpoints
 SAVED_AT = _gauge("checkpoint_last_success_timestamp_seconds", "When the trial told of its newest checkpoint.", TRIAL)
 SAVED_STEP = _gauge("checkpoint_last_step", "Step of the newest checkpoint.", TRIAL, {"checkpoint/step": ()})
+SAVED_EVERY = _gauge("checkpoint_interval_steps", "Steps after which a trial is due to be saved again.")
 SAVED_IN = _gauge(
     "checkpoint_last_duration_seconds", "Seconds that the newest one took.", TRIAL, {"checkpoint/seconds": ()}
 )
@@ -203,9 +202,7 @@ CHECKPOINT_FAILURES = _count("checkpoint_failures", "Checkpoints that could not 
 
 # Data and S3
 S3_REQUESTS = _attempt(
-    "s3_requests",
-    "Requests that training processes sent to the object store, tries included.",
-    {"data/requests": ()},
+    "s3_requests", "Requests that training processes sent to the object store, tries included.", {"data/requests": ()}
 )
 S3_RETRIES = _attempt(
     "s3_retries",
@@ -246,6 +243,7 @@ INFO = Series(
     "What the sweep is: 1. criterion: the preset's `hyper.gan`, empty where it has none.",
     ("name", "system", "searcher", "scheduler", "objective", "criterion"),
 )
+LENGTH = _gauge("sweep_trial_steps", "Steps of a whole training.")
 TRIALS = _gauge("sweep_trials", f"Trials by state: {', '.join(STATES)}.", ("state",))
 BEST = _gauge("sweep_best_objective", "The best setting's value, as `status` names it.", ("metric",))
 SWEEP_IMAGES = _course("sweep_images", "Training images seen by all trials.", (), {"time/images_seen": ()})
@@ -269,20 +267,33 @@ FAILED = _count("sweep_trial_failures", "What counted against budget.failures, b
 GROUPS: Mapping[str, tuple[Series, ...]] = {
     "Training": (
         *(IMAGES, STEPS, MOVES, SECONDS, PROGRESS, WORKERS, THROUGHPUT, WAITED, WAIT_SHARE, REPORTED_AT),
-        *(SWEEP_IMAGES, SWEEP_STEPS),
+        *(HEARD_AT, SWEEP_IMAGES, SWEEP_STEPS),
     ),
     "GAN health": (*(LOSS, WEIGHT, ACCURACY, OUTPUT, GRADIENT, SKIPPED, RETREATS, NONFINITE, SPREAD, CHANGE),),
     "Evaluation": (SCORE, BEST_SCORE, SAMPLES, EVALUATED_AT, EVALUATIONS, EVALUATING),
     "Checkpoints": (
         *(SAVED_AT, SAVED_STEP, SAVED_IN, SAVED_BYTES, CHECKPOINTS, CHECKPOINT_SECONDS, CHECKPOINT_BYTES),
-        *(CHECKPOINTS_LEFT, CHECKPOINT_FAILURES),
+        *(CHECKPOINTS_LEFT, CHECKPOINT_FAILURES, SAVED_EVERY),
     ),
     "Data and S3": (
         *(S3_REQUESTS, S3_RETRIES, S3_WAITED, S3_ERRORS, S3_BYTES, CACHE_HITS, CACHE_MISSES, CACHE_AHEAD, CACHE_WAITS),
         *(CACHE_BYTES, CACHE_EVICTED, CACHE_CORRUPT, CACHE_OVERRUNS, SAMPLES_CORRUPT),
     ),
     "Sweep and budget": (
-        *(INFO, TRIALS, BEST, STOPPED, EXPLOITS, GPU_SECONDS, CPU_SECONDS, COST, GPU_BUDGET, CPU_BUDGET, COST_BUDGET),
+        *(
+            INFO,
+            LENGTH,
+            TRIALS,
+            BEST,
+            STOPPED,
+            EXPLOITS,
+            GPU_SECONDS,
+            CPU_SECONDS,
+            COST,
+            GPU_BUDGET,
+            CPU_BUDGET,
+            COST_BUDGET,
+        ),
         *(WALL_BUDGET, ELAPSED, OPENED_AT, RECORDED_AT, DRIVERS, RESTARTED, FAILED),
     ),
 }

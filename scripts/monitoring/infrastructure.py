@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cluster.monitoring import series as s
+from scripts.monitoring import thresholds as t
 from scripts.monitoring.panels import RATE, Number, Panel, Query, Row
 from scripts.monitoring.promql import Clock, increase, of, rate, total
 from scripts.monitoring.recording import recordings
@@ -32,7 +33,7 @@ ROWS = (
                 "Silent trials",
                 "Running trials that have not reported for ten minutes. Nothing where all report.",
                 "short",
-                (Query(R.silent.of(**ONE_SWEEP), "silent"),),
+                (Query(f"count by (sweep) ({R.silence.of(**ONE_SWEEP)} > {t.SILENT:g})", "silent"),),
             ),
             Number(
                 "Since the last record",

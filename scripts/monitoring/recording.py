@@ -27,7 +27,7 @@ class Recordings:
     """All of them, in the order in which they are evaluated."""
 
     nonfinite: Recorded
-    silent: Recorded
+    silence: Recorded
     best_critic: Recorded
     worst_critic: Recorded
     unsaved: Recorded
@@ -51,10 +51,10 @@ def recordings(clock: Clock) -> Recordings:
     per_worker = _trial(recorded("trial", s.THROUGHPUT, "per_worker"), _per_worker())
     return Recordings(
         nonfinite=_grown(t.NONFINITE_WINDOW, s.NONFINITE, clock),
-        silent=_sweep(recorded("sweep", s.TRIALS, "silent"), _silent(clock)),
+        silence=_trial(recorded("trial", s.HEARD_AT, "silence"), f"time() - max by ({BY_TRIAL}) ({of(s.HEARD_AT)})"),
         best_critic=_trial(recorded("trial", s.ACCURACY, "max"), f"max by ({BY_TRIAL}) ({of(s.ACCURACY)})"),
         worst_critic=_trial(recorded("trial", s.ACCURACY, "min"), f"min by ({BY_TRIAL}) ({of(s.ACCURACY)})"),
-        unsaved=_trial(recorded("trial", s.PROGRESS, "unsaved"), _unsaved()),
+        unsaved=_trial(recorded("trial", s.SAVED_STEP, "intervals_behind"), _unsaved()),
         unsaved_failures=_grown(t.FAILURE_WINDOW, s.CHECKPOINT_FAILURES, clock),
         restarts=_grown(t.RESTART_WINDOW, s.RESTARTED, clock, reason=UNASKED),
         s3_failed=_sweep(recorded("sweep", s.S3_ERRORS, f"ratio_rate{span(t.RATE_WINDOW)}"), _s3_failed(clock)),
@@ -90,26 +90,12 @@ def _grown(window: float, series: s.Series, clock: Clock, **labels: tuple[str, .
     return _sweep(name, total(increase(series, clock.span(window), **labels)))
 
 
-def _silent(clock: Clock) -> str:
-    """Trials that run and are not heard of.
-
-    Which trial runs is not told, how many do is: of the trials that did not report for so long, as many may be paused or wait as
-    the sweep says. And where nothing at all was recorded, all that run are silent, also those that never reported.
-    """
-    age, waiting = clock.number(t.SILENT), (PENDING, PAUSED)
-    late = f"count by ({BY_SWEEP}) (time() - {of(s.REPORTED_AT)} > {age})"
-    nothing = f"time() - max by ({BY_SWEEP}) ({of(s.RECORDED_AT)}) > {age}"
-    return (
-        f"{late} - {total(of(s.TRIALS, state=waiting))} > 0"
-        f"\nor {total(of(s.TRIALS, state=RUNNING))} > 0 and on ({BY_SWEEP}) ({nothing})"
-    )
-
-
 def _unsaved() -> str:
-    """The share of a trial's steps that would be lost now, by its newest checkpoint; all of it before the first."""
-    done = f"max by ({BY_TRIAL}) ({of(s.PROGRESS)})"
-    saved = f"max by ({BY_TRIAL}) ({of(s.SAVED_STEP)}) / max by ({BY_TRIAL}) ({of(s.STEPS)} > 0)"
-    return f"clamp_min({done} * (1 - {saved}), 0)\nor {done}"
+    """How far a trial is beyond its newest checkpoint, or its beginning where there is none, in intervals of checkpoints."""
+    of_sweep = f"* on ({BY_SWEEP}) group_left () max by ({BY_SWEEP})"
+    step = f"max by ({BY_TRIAL}) ({of(s.PROGRESS)}) {of_sweep} ({of(s.LENGTH)})"
+    saved = f"max by ({BY_TRIAL}) ({of(s.SAVED_STEP)})"
+    return f"({step} - {saved}\n  or {step})\n/ on ({BY_SWEEP}) group_left () max by ({BY_SWEEP}) ({of(s.SAVED_EVERY)})"
 
 
 def _s3_failed(clock: Clock) -> str:

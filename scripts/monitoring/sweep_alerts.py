@@ -37,11 +37,11 @@ def _stale(r: Recordings) -> Alert:
         severity=Severity.warning,
         expr=f"{r.unsaved.name} > {t.UNSAVED:g}",
         threshold=t.UNSAVED,
-        unit=Unit.share,
+        unit=Unit.plain,
         wait=10 * t.MINUTE,
         summary="A trial has not been saved for long",
-        description=f"{IN_TRIAL}: {SHARE} of its steps are in no checkpoint (more than {100 * t.UNSAVED:g} %), and would be trained"
-        " again after a failure.",
+        description=f'{IN_TRIAL}: its steps of {{{{ $value | printf "%.1f" }}}} intervals are in no checkpoint (more than'
+        f" {t.UNSAVED:g}), and would be trained again after a failure.",
         labels=TRIAL_LABELS,
     )
 

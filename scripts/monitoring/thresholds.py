@@ -21,7 +21,7 @@ COLLAPSE_GRACE = RULES["collapse"].thresholds["grace"]
 SILENT = SILENT_S  # without a report
 DATA_WAIT = WAITS  # share of the time
 
-UNSAVED = 0.3  # share of a trial's steps that no checkpoint holds: three times what `every.checkpoint: auto` lets pass
+UNSAVED = 3.0  # times the interval after which a trial is due to be saved
 NONFINITE = 0.0  # times in NONFINITE_WINDOW
 CHECKPOINT_FAILURES = 0.0  # in FAILURE_WINDOW
 RESTARTS = 3.0  # in RESTART_WINDOW, and more than one for each trial that runs or waits

@@ -21,7 +21,7 @@ PLAYS = PLAYED.rpartition("/")[2] + ".*"  # terms by which somebody plays agains
 
 def training_alerts(r: Recordings, clock: Clock) -> list[Alert]:
     """In the order of their graveness."""
-    return [_nonfinite(r), _stalled(r), _critic_won(r), _starved(r), _collapse(), _data(r), _throughput(r)]
+    return [_nonfinite(r), _stalled(r, clock), _critic_won(r), _starved(r), _collapse(), _data(r), _throughput(r)]
 
 
 def _nonfinite(r: Recordings) -> Alert:
@@ -42,17 +42,18 @@ def _nonfinite(r: Recordings) -> Alert:
     )
 
 
-def _stalled(r: Recordings) -> Alert:
+def _stalled(r: Recordings, clock: Clock) -> Alert:
     return Alert(
         slug="training-stalled",
         severity=Severity.critical,
-        expr=f"{r.silent.name} > 0",
+        expr=f"{r.silence.name} > {clock.number(t.SILENT)}",
         threshold=t.SILENT,
         unit=Unit.seconds,
-        wait=10 * t.MINUTE,  # what was started again has its last report of before, until the next one
-        summary="Trials run, and are not heard of",
-        description=f"{IN_SWEEP}: {WHOLE} running trials have not reported for {span(t.SILENT)}.",
-        labels=SWEEP_LABELS,
+        wait=5 * t.MINUTE,
+        summary="A trial runs, and is not heard of",
+        description=f"{IN_TRIAL}: it runs, and has told nothing for {{{{ $value | humanizeDuration }}}} (more than"
+        f" {span(t.SILENT)}).",
+        labels=TRIAL_LABELS,
         hushes=("checkpoint-stale", "data-starvation", "throughput-drop"),
     )
 

@@ -153,9 +153,9 @@ ROWS = (
             _one("Progress", "Share of the steps that are done.", "percentunit", _last(s.PROGRESS), most=1.0),
             _one(
                 "Since the last report",
-                "How long a trial has not been heard of. One that is paused or waits is silent as well.",
+                "How long nothing was recorded of a trial that runs.",
                 "s",
-                f"time() - {_last(s.REPORTED_AT)}",
+                R.silence.of(**ONE_TRIAL),
                 "trial {{trial}}",
                 "training-stalled",
             ),
@@ -166,8 +166,9 @@ ROWS = (
         (
             _one(
                 "Not saved",
-                "Share of the trial's steps that no checkpoint holds.",
-                "percentunit",
+                "Steps that no checkpoint holds, in intervals of checkpoints: `every.checkpoint`, or `every.evaluate` where that"
+                " is less.",
+                "short",
                 R.unsaved.of(**ONE_TRIAL),
                 "trial {{trial}}",
                 "checkpoint-stale",

@@ -13,6 +13,7 @@ ABOUT = {
     "searcher": "random",
     "scheduler": "pbt",
     "steps": 100,
+    "checkpoint_every": 10,
     "objective": {"metric": "eval/ssim", "mode": "max"},
     "gan": "lsgan",
     "objectives": [{"metric": "eval/ssim", "mode": "max"}, {"metric": "loss/d", "mode": "min"}],

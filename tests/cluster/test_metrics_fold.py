@@ -117,6 +117,26 @@ def test_what_ran_when_a_driver_went_waits_for_the_next_one():
     assert (values(s.TRIALS, fold)["running",], values(s.TRIALS, fold)["pending",]) == (1, 0)
 
 
+def test_only_a_trial_that_runs_tells_when_it_was_heard_of():
+    fold = folded(lines(*FEW))
+    assert values(s.HEARD_AT, fold) == {("0",): log.START + 2}
+    folded(lines(log.reported(0, 10, 12), log.failed(0, 13, kind="stumbled")), fold)
+    assert values(s.HEARD_AT, fold) == {("0",): log.START + 13}
+    folded(lines(log.preempted(0, 20)), fold)
+    assert (values(s.HEARD_AT, fold), values(s.REPORTED_AT, fold)) == ({}, {("0",): log.START + 12})
+    folded(lines(log.started(0, 30)), fold)
+    assert values(s.HEARD_AT, fold) == {("0",): log.START + 30}
+    folded(lines((40, "waits", {"trial": 0, "step": 10, "text": "for room"})), fold)
+    assert values(s.HEARD_AT, fold) == {}
+    folded(lines(log.started(0, 50), log.opened(60, 2)), fold)
+    assert values(s.HEARD_AT, fold) == {}, "it waits for the new driver"
+
+
+def test_how_long_a_training_is_and_when_it_is_due_to_be_saved():
+    fold = folded(lines(*FEW))
+    assert (values(s.LENGTH, fold), values(s.SAVED_EVERY, fold)) == ({(): 100}, {(): 10})
+
+
 def test_a_log_of_before_these_numbers_is_folded_as_well():
     bare = (0, "opened", {"id": "a1", "name": "toy", "attempt": 1, "about": {}})
     fold = folded(lines(bare, *FEW[1:], log.reported(0, 10, 12, eval__l1=1), log.ended(0, 13)))

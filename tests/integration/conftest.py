@@ -12,6 +12,7 @@ import pytest
 from data_shards.build.openmoji import build_openmoji
 from tests.beds import raylets
 from tests.integration.joining import CPUS, Joined
+from tests.seaweed import CREDENTIALS
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,8 @@ def desk(tmp_path):
 
 @pytest.fixture(scope="session")
 def bed():
-    """A running Ray of two CPUs; tests leave it as it was."""
-    with raylets(1, cpus=CPUS) as running:
+    """A running Ray of two CPUs, which reaches the tests' S3 server; tests leave it as it was."""
+    with raylets(1, cpus=CPUS, more=CREDENTIALS) as running:
         yield running
 
 

@@ -25,7 +25,7 @@ class Joined(Sweep):
         self,
         bed: Raylets,
         folder: Path,
-        shards: Path,
+        shards: object,
         more: str = "",
         *,
         storage: str = "",

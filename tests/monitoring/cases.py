@@ -62,9 +62,10 @@ def collapse(spread: float, progress: float) -> tuple[Line, ...]:
     return line(s.SPREAD, 0.9, domain="a"), line(s.SPREAD, spread, domain="b"), line(s.PROGRESS, progress)
 
 
-def saved(progress: float, steps: float, step: float | None) -> tuple[Line, ...]:
+def saved(progress: float, step: float | None, every: float = 100) -> tuple[Line, ...]:
+    """A trial of 1000 steps."""
     there = () if step is None else (line(s.SAVED_STEP, step),)
-    return line(s.PROGRESS, progress), line(s.STEPS, steps), *there
+    return line(s.PROGRESS, progress), line(s.LENGTH, 1000), line(s.SAVED_EVERY, every), *there
 
 
 def store(retried: str, given_up: str = "0x120", requests: str = "0+100x120") -> tuple[Line, ...]:
@@ -80,25 +81,22 @@ def nonfinite(values: str, loss: str) -> tuple[Line, ...]:
     )
 
 
-def silence(reported: str, recorded: str, **counts: int) -> tuple[Line, ...]:
-    """Trial 0 reports each minute, trial 1 as told."""
-    fresh = line(s.REPORTED_AT, "0+60x120", trial="0")
-    return fresh, line(s.REPORTED_AT, reported, trial="1"), line(s.RECORDED_AT, recorded), *states(**counts)
+def silence(heard: str) -> tuple[Line, ...]:
+    """Trial 0 is heard of each minute, trial 1 as told."""
+    return tuple(line(s.HEARD_AT, values, trial=trial) for trial, values in (("0", GROWS), ("1", heard)))
 
 
 ONE = (("sweep", "a"),)
-TRIAL = (*ONE, ("trial", "0"))
+TRIAL, OTHER = ((*ONE, ("trial", trial)) for trial in "01")
 FALLS, GROWS = "0x5 1x120", "0+60x120"
 CASES = (
     Case("non-finite", "an update was skipped", nonfinite(FALLS, "1x120"), 7, 5, ONE),
     Case("non-finite", "a loss is NaN", nonfinite("0x120", "1 1 1 1 NaN NaN NaN"), 5, 3, ONE),
     Case("non-finite", "a loss is infinite", nonfinite("0x120", "1 1 1 1 -Inf -Inf -Inf"), 5, 3, ONE),
     Case("non-finite", "only an accuracy is NaN", nonfinite("0x120", "1x120")),
-    Case("training-stalled", "one of two is silent", silence("60x120", GROWS, running=2), 22, 20, ONE),
-    Case("training-stalled", "nothing is recorded", (line(s.RECORDED_AT, 0), *states(running=1)), 21, 19, ONE),
-    Case("training-stalled", "the silent one is paused", silence("60x120", GROWS, running=1, paused=1)),
-    Case("training-stalled", "the silent one waits for room", silence("60x120", GROWS, running=1, pending=1)),
-    Case("training-stalled", "nothing is recorded, and nothing runs", (line(s.RECORDED_AT, 0), *states(paused=2))),
+    Case("training-stalled", "one of two is silent", silence("60x120"), 17, 15, OTHER),
+    Case("training-stalled", "it was started again", silence("60x12 780x8 1260+60x100")),
+    Case("training-stalled", "it waits now, or is paused", silence("60x12 stale"), quiet=18),
     Case("critic-won", "both critics are right", critics(0.99, 0.995), 16, 14, TRIAL),
     Case("critic-won", "one is right, the other rests", critics(0.99, "NaN " * 60), 16, 14, TRIAL),
     Case("critic-won", "one critic is not", critics(0.99, 0.9)),
@@ -139,10 +137,11 @@ CASES = (
     ),
     Case("exporter-down", "it answers again", (('up{instance="h:1", job="i2i"}', "1x5 0x3 1x120"),), quiet=9),
     Case("exporter-down", "another job's target is gone", (('up{instance="h:1", job="other"}', "0x120"),)),
-    Case("checkpoint-stale", "40 % are not saved", saved(0.5, 500, 100), 11, 9, TRIAL),
-    Case("checkpoint-stale", "there was none yet", saved(0.4, 400, None), 11, 9, TRIAL),
-    Case("checkpoint-stale", "10 % are not", saved(0.5, 500, 400)),
-    Case("checkpoint-stale", "there was none, but it is early", saved(0.2, 200, None)),
+    Case("checkpoint-stale", "four intervals are not saved", saved(0.5, 100), 11, 9, TRIAL),
+    Case("checkpoint-stale", "there was none yet", saved(0.4, None), 11, 9, TRIAL),
+    Case("checkpoint-stale", "two are not", saved(0.5, 300)),
+    Case("checkpoint-stale", "intervals are long", saved(0.5, 100, every=200)),
+    Case("checkpoint-stale", "there was none, but it is early", saved(0.2, None)),
     Case("checkpoint-failing", "one failed", (line(s.CHECKPOINT_FAILURES, FALLS),), 7, 5, ONE),
     Case("checkpoint-failing", "one failed, an hour ago", (line(s.CHECKPOINT_FAILURES, FALLS),), quiet=66),
     Case("restart-storm", "four crashes of two", (*states(running=2), *restarts("crash", "0x5 4x120")), 7, 5, ONE),
