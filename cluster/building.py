@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import torch
 
 from cluster.data import Batches
+from cluster.kinds import kind_of
 from cluster.report import Place
 from cluster.run import Run
 from cluster.task import begin_with_task
@@ -16,15 +17,14 @@ from trainers import randomness
 from trainers.engine import Engine, Options
 from trainers.settings import Balance, effective
 from trainers.system import Shapes, System
-from trainers.systems.catalog import SYSTEMS
 from trainers.tree import Tree
 
 
 def build_system(run: Run, shapes: Shapes) -> System:
     """The run's system with its initial weights, drawn on the CPU from the run's seed."""
-    kind = SYSTEMS[run.system]
+    kind = kind_of(run)
     hyper = kind.Hyper(**run.hyper)
-    weights = effective([term for term in kind.terms if term.exists(hyper)], run.weights)
+    weights = effective(kind.in_force(hyper), run.weights)
     torch.default_generator.manual_seed(randomness.key(run.seed, "weights"))
     return kind.build(hyper, shapes, weights, run.steps)
 
@@ -47,7 +47,7 @@ def engine_options(run: Run) -> Options:
 def process_settings(run: Run) -> Iterator[None]:
     """Threads and determinism for this run; a reused actor must not inherit the last trial's."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with a fixed workspace
-    threads = torch.get_num_threads()
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(run.threads)
     torch.use_deterministic_algorithms(run.exact)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a help in debugging that costs 3 % of a step
@@ -56,5 +56,5 @@ def process_settings(run: Run) -> Iterator[None]:
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(False)
+        torch.use_deterministic_algorithms(deterministic)
         torch.set_num_threads(threads)

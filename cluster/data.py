@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cluster.kinds import kind_of
 from cluster.run import Data, Run
 from data_shards.augment import Augment
 from data_shards.cache.shards import ShardCache, default_cache_folder
@@ -24,10 +25,9 @@ from data_shards.shelf import Shards
 from data_shards.split import TRAIN
 from data_shards.stream import Stream, open_in_place
 from data_shards.validation import Validation
-from trainers.replica import attributes, classes, to_images
+from trainers.replica import attributes, classes, texts, to_images
 from trainers.settings import Reads
 from trainers.system import Shapes
-from trainers.systems.catalog import SYSTEMS
 from trainers.tree import Tree
 
 if TYPE_CHECKING:
@@ -58,10 +58,13 @@ class Batches(Protocol):
 
 @dataclass(frozen=True)
 class Samples:
-    """The validation pictures as the evaluator asks for them: by number. `mixed`: see `Reads`; then nothing is told of them."""
+    """The validation pictures as the evaluator asks for them: by number. `mixed`: see `Reads`; then nothing is told of them.
+    `source`: the domain that is translated.
+    """
 
     validation: Validation | PlainValidation
     mixed: bool = False
+    source: str = "a"
 
     @property
     def truth(self) -> bool:
@@ -84,13 +87,18 @@ class Samples:
         """bool [attributes]: which of the data set's it has."""
         return self.validation.attributes(domain, self._key(domain, index))
 
+    def text(self, domain: str, index: int) -> np.ndarray:
+        """int64 [words]: a number for each word of its text, 0 where there is none."""
+        return self.validation.text(domain, self._key(domain, index))
+
     def label_map(self, domain: str, index: int) -> np.ndarray | None:
         """uint8 [H,W]: the grey levels of its label map; None where it has none."""
         return None if self.mixed else self.validation.label_map(self._key(domain, index))
 
     def truths(self, index: int) -> list[int]:
-        """The numbers of all pictures of b whose picture of a is stored as that of `index` is, in one order for all of those."""
-        return [self._numbers[key] for key in self.validation.twins("a", self.validation.keys("a")[index])]
+        """The numbers of all pictures of b whose source is stored as that of `index` is, in one order for all of those."""
+        key = self.validation.keys(self.source)[index]
+        return [self._numbers[twin] for twin in self.validation.twins(self.source, key)]
 
     def _key(self, domain: str, index: int) -> str:
         keys = self.validation.keys(domain)
@@ -99,8 +107,8 @@ class Samples:
     @cached_property
     def _numbers(self) -> dict[str, int]:
         """With truth: key -> number, of the chosen pictures and then of further truths."""
-        chosen = self.validation.keys("a")
-        keys = [*chosen, *(key for one in chosen for key in self.validation.twins("a", one))]
+        chosen = self.validation.keys(self.source)
+        keys = [*chosen, *(key for one in chosen for key in self.validation.twins(self.source, one))]
         return {key: number for number, key in enumerate(dict.fromkeys(keys))}
 
 
@@ -155,6 +163,7 @@ class Indexed:
             shards=lambda manifest, next_use: open_shards(data, manifest, next_use),
             labelled={domain: classes(domain) for domain in reads_of(self.run).labelled},
             attributed={domain: attributes(domain) for domain in reads_of(self.run).attributed},
+            captioned={domain: texts(domain) for domain in reads_of(self.run).captioned},
             memory_bytes=data.memory_bytes,
         )
 
@@ -163,7 +172,7 @@ class Indexed:
         reads, image, task = reads_of(self.run), self.run.data.image, self.run.task
         label_map = task.label_map if task else ""
         pictures = Validation(self.manifest, domains=reads.domains, image=image, limit=limit, label_map=label_map)
-        return Samples(pictures, reads.mixed)
+        return Samples(pictures, reads.mixed, reads.source)
 
     def measured(self) -> Measured:
         """At most `MEASURED_SAMPLES` training pictures of a domain."""
@@ -237,7 +246,7 @@ class Plain:
 
 def reads_of(run: Run) -> Reads:
     """What the run draws from."""
-    system = SYSTEMS[run.system]
+    system = kind_of(run)
     return system.reading(system.Hyper(**run.hyper))
 
 

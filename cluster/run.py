@@ -91,7 +91,8 @@ class Run:
     workers, least_workers: it runs on at most and at least so many. stall: seconds that a step may take before its worker
     is given up. cpu_capability: the instruction set of its arithmetic, "auto" for what torch finds. task: what judges its
     pictures, or one of its losses asks. pauses: steps at which it may have to wait for others, and is saved for it. given: the
-    step of the last checkpoint that another trial gave it; it must not begin before that.
+    step of the last checkpoint that another trial gave it; it must not begin before that. stage: which stage of the system it is,
+    where it is one (see `cluster.stages`). code: the text of the file that `system` names, where it is the user's own.
     """
 
     sweep: str
@@ -120,6 +121,8 @@ class Run:
     evaluation: Evaluation = field(default_factory=Evaluation)
     pauses: tuple[int, ...] = ()
     given: int = 0
+    stage: str = ""
+    code: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The run as JSON-able values; `from_json` gives it back."""

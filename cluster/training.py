@@ -21,6 +21,7 @@ from cluster.meter import Meter, Tally, of_the_run
 from cluster.report import WAITING, Place, Report, Tell
 from cluster.run import Run
 from cluster.saving import Saver
+from cluster.stages import Preparation
 from cluster.task import load_task
 from data_shards.store import open_store
 from trainers.engine import RETREAT_FACTOR, Engine
@@ -118,10 +119,7 @@ class _Training:
             self.engine.retreats = retreat.retreats
             self.saver.notices.append(retreat.notice)
         if found is None:
-            if self.engine.system.measures:
-                self._beat(0, "measuring the training data")
-                self.engine.measure(self.measured())
-            return True
+            return self._begin()
         self.meter = Meter(self.engine, self.run.data.batch, self._counted, float(found.about["train_seconds"]))
         self.evaluation = dict(found.about["evaluation"])
         finished = self.engine.t >= self.run.steps
@@ -131,6 +129,26 @@ class _Training:
             again = Report(self.engine.t, metrics, True, "done" if finished else None)
             return self._tell(again) and not finished
         return not finished
+
+    def _begin(self) -> bool:
+        """What comes before the first step. Says whether there is to be one."""
+        if self.engine.system.stages:
+            preparation = Preparation(
+                self.run, self.place, self.engine.tree, self._asked, self._beat, self._report, self._train_stage
+            )
+            before = preparation.prepare()
+            if before is None:
+                return False
+            self.engine.enter(before)
+            self.meter = Meter(self.engine, self.run.data.batch, self._counted)  # their time is not this training's
+        if self.engine.system.measures:
+            self._beat(0, "measuring the training data")
+            self.engine.measure(self.measured())
+        return True
+
+    def _train_stage(self, stage: Run, place: Place, tell: Tell) -> None:
+        """One of the stages: a training like this one."""
+        train(stage, place, tell, self._asked, lambda step, doing: self._beat(step, of_stage(doing, stage.stage)))
 
     def _step(self) -> None:
         due, every = self.engine.t + 1, self.run.every
@@ -215,6 +233,11 @@ class _Training:
         spent = time.monotonic() - started
         self.meter.leave_out(spent)
         return {**self.evaluation, "time/evaluate_seconds": spent}
+
+
+def of_stage(doing: str, stage: str) -> str:
+    """What a stage's training is doing, in its run's words."""
+    return doing if doing == WAITING else f"{doing} (stage {stage})"
 
 
 def _load_judge(run: Run, engine: Engine) -> TaskNetwork | None:

@@ -6,7 +6,7 @@ moment. The surprise is what is not counted: the optimizers' own work, which is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +19,12 @@ from torch.utils.flop_counter import flop_registry
 
 from cluster.building import build_system
 from cluster.run import Run
+from data_shards.texts import WORDS
 from trainers.engine import LAYOUTS
 from trainers.gradients import OwnGradient, differentiate
 from trainers.pool import Pool
-from trainers.replica import HostedReplica, attributes, classes
-from trainers.system import Shapes, System
+from trainers.replica import HostedReplica, attributes, classes, texts
+from trainers.system import Move, Shapes, System
 
 FLOAT = 4  # bytes
 COPIES = 5  # of a parameter: itself, its gradient, two moments of Adam, and an average
@@ -64,20 +65,24 @@ def weigh(run: Run, shapes: Shapes) -> Weight | None:
 
 
 def made_up(run: Run, shapes: Shapes, system: System) -> Callable[[str, int, int], Mapping[str, np.ndarray]]:
-    """Black pictures for one replica, with labels where the system reads some."""
+    """Noise for one replica, with labels where the system reads some. Not black: norms one behind the other make gradients of
+    a picture that is the same everywhere larger and larger. Label maps are of their first class."""
     each = run.data.batch // run.data.replicas
     batch: dict[str, np.ndarray] = {
-        name: np.zeros((each, height, width, c), np.uint8) for name, (c, height, width) in shapes.items()
+        name: np.random.default_rng(0).integers(
+            0, 1 if name == system.reads.label_map else 256, (each, height, width, c), np.uint8
+        )
+        for name, (c, height, width) in shapes.items()
     }
     batch |= {classes(name): np.zeros(each, np.int64) for name in system.reads.labelled}
     batch |= {attributes(name): np.zeros((each, run.hyper["classes"]), np.bool_) for name in system.reads.attributed}
+    batch |= {texts(name): np.ones((each, WORDS), np.int64) for name in system.reads.captioned}
     return lambda source, draw, replica: batch
 
 
-def _played(run: Run, shapes: Shapes) -> Weight:
+def first_step(run: Run, shapes: Shapes, system: System) -> Iterator[Move]:
+    """The moves of a system's first step on one replica, on made-up pictures."""
     device = torch.device("cpu")
-    system = build_system(run, shapes)
-    parameters = sum(p.numel() for p in system.parameters())
     system.numbers = {term: torch.zeros(()) for term in system.controlled}
     system.measured = {name: torch.ones(shape) for name, shape in system.measures.items()}
     replica = HostedReplica(
@@ -90,7 +95,13 @@ def _played(run: Run, shapes: Shapes) -> Weight:
         dict.fromkeys(system.reads.sources, 0),
         {player.name: int(run.balance["critic_turns"]) for player in system.players},
     )
-    game, flops, most = system.step(0, replica), 0, 0
+    return system.step(0, replica)
+
+
+def _played(run: Run, shapes: Shapes) -> Weight:
+    system = build_system(run, shapes)
+    parameters = sum(p.numel() for p in system.parameters())
+    game, flops, most = first_step(run, shapes, system), 0, 0
     while True:
         with _Counter() as forward:  # type: ignore[no-untyped-call]
             move = next(game, None)

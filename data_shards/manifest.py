@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial, reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,15 +137,16 @@ class Manifest:
 
     def keys_of(self, rows: NDArray[np.int64]) -> list[str]:
         """rows: [n] -> the n keys of their pictures, in the same order."""
-        import pyarrow as pa
-
-        places = pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(np.ascontiguousarray(rows))])
-        return list(self._keys.take(places).to_pylist())
+        return _values(self._keys, rows)
 
     def pairs(self, split: str = TRAIN) -> list[str]:
         """The keys that have a picture in every domain in this split, sorted; none where there is only one domain."""
         first, *others = self.domains
         return self.keys_of(self.join([first, *others], split)[first]) if others else []
+
+    def texts_of(self, rows: NDArray[np.int64]) -> list[str | None]:
+        """rows: [n] -> the n texts of their pictures, in the same order; None where one has none."""
+        return _values(self._texts, rows)
 
     def row(self, domain: str, key: str) -> Row:
         """All that is known about one picture; DataError where there is none."""
@@ -263,6 +264,14 @@ class _Order:
         ordered = both[rows]
         starts = np.searchsorted(ordered, np.arange(domains + 1) * np.int64(count))
         return cls(rows, starts, ranks, twice=rows[1:][ordered[1:] == ordered[:-1]])
+
+
+def _values(column: "pa.StringArray", rows: NDArray[np.int64]) -> list[Any]:
+    """rows: [n] -> the column's values there."""
+    import pyarrow as pa
+
+    places = pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(np.ascontiguousarray(rows))])
+    return list(column.take(places).to_pylist())
 
 
 def _codes(array: "pa.DictionaryArray", names: Sequence[str]) -> NDArray[np.int32]:

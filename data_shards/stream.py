@@ -24,6 +24,7 @@ from data_shards.reader import MEMORY_BYTES, Reader
 from data_shards.shelf import FolderShards, Session, Shards, Shelf
 from data_shards.source import Source, make_source
 from data_shards.store import local_folder
+from data_shards.texts import encoded
 
 Batch = dict[str, NDArray[Any]]
 OpenShards = Callable[[Manifest, Callable[[str], float]], Shards]
@@ -40,9 +41,10 @@ class Stream:
     share of a source that may be unreadable. shards: opens the shards, given the manifest and when a shard is wanted
     next; those of a local folder are read in place without. labelled: domain -> the name under which its samples'
     classes, [batch / replicas] int64 places in the manifest's list of classes, stand in a batch. attributed: the same
-    for their attributes, [batch / replicas, attributes] bool in the order of the manifest's list. threads: decoders
-    beside the caller. prefetch: draws to keep ready per source and hosted replica; 0 computes on call. memory_bytes:
-    memory for decoded pictures.
+    for their attributes, [batch / replicas, attributes] bool in the order of the manifest's list. captioned: the same
+    for the words of their texts, [batch / replicas, WORDS] int64, see `texts.encoded`. threads: decoders beside the
+    caller. prefetch: draws to keep ready per source and hosted replica; 0 computes on call. memory_bytes: memory for
+    decoded pictures.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Stream:
         shards: OpenShards | None = None,
         labelled: Mapping[str, str] | None = None,
         attributed: Mapping[str, str] | None = None,
+        captioned: Mapping[str, str] | None = None,
         threads: int = 1,
         prefetch: int = 2,
         memory_bytes: int = MEMORY_BYTES,
@@ -77,6 +80,7 @@ class Stream:
         self._loaded = augment.load(image) if augment else image  # the side that pictures are decoded to
         self._reader = Reader(manifest, self._loaded, memory_bytes)
         self._labelled, self._attributed = dict(labelled or {}), dict(attributed or {})
+        self._captioned = dict(captioned or {})
         self._quarantine = Quarantine({name: source.size for name, source in self._sources.items()}, bad_samples)
         self._numbers = {name: number for number, name in enumerate(manifest.shard_names)}
         self._at = dict.fromkeys(self._sources, 0)  # the draw each source was last read at
@@ -186,7 +190,8 @@ class Stream:
             if domain in rows
         }
         attributes = {name: manifest.attributes.of(rows[d]) for d, name in self._attributed.items() if d in rows}
-        return classes | attributes
+        texts = {name: encoded(manifest.texts_of(rows[d])) for d, name in self._captioned.items() if d in rows}
+        return classes | attributes | texts
 
     def _memory(self, domain: str, count: int, side: int) -> NDArray[np.uint8]:
         return np.empty((count, side, side, self._manifest.domains[domain].channels), np.uint8)

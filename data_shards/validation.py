@@ -13,6 +13,7 @@ from data_shards.manifest import Manifest
 from data_shards.quarantine import Unreadable
 from data_shards.reader import Reader
 from data_shards.split import VALIDATION
+from data_shards.texts import encoded
 
 MOST_TWINS = 64  # OpenMoji has up to 52 colour pictures of one line drawing
 _REQUESTS = 16  # at a time: from a remote store these are ranged reads of a few kilobytes, all waiting for the network
@@ -96,6 +97,11 @@ class Validation:
     def attributes(self, domain: str, key: str) -> NDArray[np.bool_]:
         """[attributes], in the order of the manifest's list: which of them the picture has; none where nobody told."""
         found: NDArray[np.bool_] = self._manifest.attributes.of(np.array([self._rows[domain][key]]))[0]
+        return found
+
+    def text(self, domain: str, key: str) -> NDArray[np.int64]:
+        """[WORDS]: the words of the picture's text as numbers, see `texts.encoded`."""
+        found: NDArray[np.int64] = encoded(self._manifest.texts_of(np.array([self._rows[domain][key]])))[0]
         return found
 
     def label_map(self, key: str) -> NDArray[np.uint8] | None:

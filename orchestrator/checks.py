@@ -29,6 +29,7 @@ from orchestrator.settings import Settings, canonical_axes, check_classes, held
 from orchestrator.sizes import Auto, Machine, Sizes, find_sizes
 from orchestrator.space import Axis
 from orchestrator.space_check import check_space, settle
+from orchestrator.stages import check_stages
 from orchestrator.storage import check_storage
 from orchestrator.sweep import Sweep
 from orchestrator.task import TaskNetwork, check_needs, check_task, find_task, judged
@@ -37,6 +38,7 @@ from trainers.scores import JUDGED
 from trainers.settings import SCORES, Reads
 from trainers.system import System
 from trainers.systems.catalog import SYSTEMS
+from trainers.systems.own import NotASystem, is_own, own_system
 
 T = TypeVar("T")
 ANY_SWEEP = "0" * ID_DIGITS  # for a question about a storage where the sweep's own id is not known
@@ -66,7 +68,7 @@ def check(draft: Draft, file: str, machine: Machine, kept: Mapping[str, Auto]) -
     """
     mistakes = _Mistakes(draft)
     sweep = draft.sweep
-    system = mistakes.ask(_system, sweep.system) if mistakes.knows("system") else None
+    system = mistakes.ask(find_system, sweep.system, sweep.code) if mistakes.knows("system", "code") else None
     known = known_settings(system, draft) if system else None
     sizes, wrong = find_sizes(sweep, system, machine, kept)
     mistakes.tell(known.found if known else ())
@@ -129,7 +131,15 @@ class _Mistakes:
             raise self._unreachable
 
 
-def _system(name: str) -> type[System]:
+def find_system(name: str, code: str | None) -> type[System]:
+    """The system of that name, or of the user's own file with this text. Raises Refusal."""
+    if code is not None and not is_own(name):
+        raise Refusal("the text of a file belongs to a system FILE.py:CLASS; leave it out", path="code")
+    if is_own(name) and code is not None:
+        try:
+            return own_system(name, code)
+        except NotASystem as error:
+            raise Refusal(str(error), path="system", value=name) from error
     if name not in SYSTEMS:
         problem = f"unknown system {show(name)}"
         raise Refusal(problem, path="system", value=name, nearest=nearest(name, SYSTEMS), has=SYSTEMS)
@@ -218,6 +228,7 @@ def _check_data(
     mistakes.ask(check_cache, data, sweep.data.cache.limit)
     if mistakes.knows("data.batch", "data.replicas", "data.limit", "resources.workers"):
         mistakes.ask(check_counts, data, reads, sweep.data.limit, sizes.batch)
+        mistakes.tell(common(lambda settings: check_stages(system, settings, sizes), meant))
 
 
 def _check_networks(

@@ -120,17 +120,43 @@ def plan(
 
 @app.command()
 def systems(
-    name: Annotated[str | None, typer.Argument(metavar="[SYSTEM]", help="Show one system in full.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[SYSTEM | check FILE.py]", help="Show one system in full, or check one of your own."),
+    ] = None,
+    checked: Annotated[str | None, typer.Argument(metavar="", hidden=True)] = None,
     output: OutputOption = Output.table,
     markdown: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write a page for each system, or the one, into this folder: docs/systems."),
     ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Check it with this under hyper; may be repeated."),
+    ] = None,
+    image: Annotated[
+        int, typer.Option(metavar="PIXELS", min=8, max=1024, help="Check it on pictures of this side.")
+    ] = 32,
 ) -> None:
-    """List the systems, or the objective, losses, presets and settings of one."""
+    """List the systems, or the objective, losses, presets and settings of one.
+
+    `systems check FILE.py[:CLASS]` tries a system of your own, on noise: that each loss is seen, that a move changes its players
+    alone, that a training goes on with the same bits when it was saved, and on two workers. Exit code 1 where a promise is broken.
+    """
+    from orchestrator.errors import Refusal
     from orchestrator.systems_view import describe_systems, find_system, print_system, print_systems
     from orchestrator.tables import console, print_json
 
+    if name == "check":
+        from orchestrator.systems_check import check_system
+
+        if checked is None:
+            raise Refusal("name what to check: i2i-cluster systems check FILE.py", path="FILE")
+        if not check_system(checked, image, settings or [], output is Output.json):
+            raise typer.Exit(1)
+        return
+    if checked is not None:
+        raise Refusal("one system at a time", path="SYSTEM", value=checked)
     shown = None if name is None else find_system(name)
     if markdown is not None:
         from orchestrator.systems_pages import write_pages
@@ -142,6 +168,20 @@ def systems(
         print_systems(console())
     else:
         print_system(shown, console())
+
+
+@app.command()
+def init(
+    system: Annotated[
+        str | None, typer.Argument(metavar="[SYSTEM]", help="A system to begin with; none: one of your own.")
+    ] = None,
+    folder: Annotated[Path, typer.Option(metavar="DIR", help="Where to write.")] = Path("."),
+) -> None:
+    """Write a sweep file to start from: for a system, or with a first system of your own, in 40 lines, beside it."""
+    from orchestrator.scaffold import scaffold
+
+    for file in scaffold(system, folder):
+        say(f"wrote {file}")
 
 
 @app.command()

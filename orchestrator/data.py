@@ -15,7 +15,7 @@ from data_shards.manifest import Manifest
 from data_shards.source import training_rows, within_limit
 from data_shards.split import TRAIN, VALIDATION
 from orchestrator.errors import Refusal, asked, refuse
-from orchestrator.labels import check_attributes, label_names
+from orchestrator.labels import check_attributes, check_texts, label_names, notes_on_texts
 from orchestrator.quantities import size_text
 from trainers.settings import Reads
 from trainers.system import System
@@ -89,6 +89,7 @@ def read_data(
             *(partial(_check_pairs, manifest, reads.domains, system.name, side) for side in split),
             partial(_check_labels, manifest, system, reads),
             partial(check_attributes, manifest, system, reads),
+            partial(check_texts, manifest, system, reads),
             partial(_check_training, manifest, system, reads),
         )
     )
@@ -120,7 +121,7 @@ def read_data(
             for name, means in manifest.head.labels.items()
             if name in manifest.domains
         },
-        notes=tuple(_not_balanced(manifest, reads.sources, limit)) if balanced else (),
+        notes=(*notes_on_texts(manifest, reads), *(_not_balanced(manifest, reads.sources, limit) if balanced else ())),
     )
 
 
@@ -150,7 +151,14 @@ def check_limits(system: type[System], reads: Reads, limit: Mapping[str, int]) -
 
 
 def check_counts(data: DataFacts, reads: Reads, limit: Mapping[str, int], batch: int) -> None:
-    """Refusal where a source has fewer samples than a batch and nobody asked for so few."""
+    """Refusal where a source has fewer samples than a batch and nobody asked for so few, or more than its system takes."""
+    for domain in reads.alone:
+        if (data.train[domain] or 1) > 1:
+            problem = (
+                f"this system learns from one picture of {domain}, and {data.name} has {data.train[domain]} to train on"
+            )
+            hint = f"data.limit: {{{domain}: 1}} takes the first one"
+            raise Refusal(f"{problem}; {hint}", path=f"data.limit.{domain}", value=limit.get(domain))
     for source, domains in reads.sources.items():
         count = data.train[source]
         if count is not None and count < batch and not any(domain in limit for domain in domains):

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from orchestrator.errors import Refusal, in_order, places_of, refuse
 from orchestrator.fields import check_fields
+from orchestrator.own_code import with_code
 from orchestrator.sweep import Sweep
 from orchestrator.sweep_errors import refusals
 from orchestrator.yaml_file import written_in
@@ -56,7 +57,11 @@ def load_draft(path: Path, instead: Mapping[str, Any] | None = None) -> Draft:
     written = written_in(path)
     changed = instead or {}
     found = [refusal for refusal in written.found if refusal.path.partition(".")[0] not in changed]
-    return read_draft({**written.values, **changed}, found)
+    values = {**written.values, **changed}
+    if "code" in written.values:  # a file of values must not be one that runs
+        found.append(Refusal("it is read from the file that `system` names; leave it out", path="code"))
+        del values["code"]
+    return read_draft(with_code(values, path.parent), found)
 
 
 def read_draft(values: Mapping[str, Any], found: Sequence[Refusal] = ()) -> Draft:

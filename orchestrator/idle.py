@@ -158,7 +158,7 @@ def _idle_resources(sweep: Sweep) -> Iterator[str]:
 
 def _terms(system: type[System], settings: Settings) -> list[Term]:
     hyper = system.Hyper(**settings.hyper)
-    return [term for term in system.terms if term.exists(hyper)]
+    return system.in_force(hyper)
 
 
 def _strongest(system: type[System], settings: Settings, axes: Mapping[str, Axis]) -> Mapping[str, float]:

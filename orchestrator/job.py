@@ -143,6 +143,7 @@ def about(plan: Plan, warm: Warm = ()) -> dict[str, Any]:
         "scheduler": named(sweep.scheduler),
         "trials": plan.trials,
         "steps": sweep.steps,
+        "checkpoint_every": min(plan.sizes.evaluate, plan.sizes.checkpoint),  # an evaluation is saved as well
         "axes": {name: str(axis) for name, axis in plan.axes.items()},
         "searched": plan.searched,
         "preset": left_to_the_system(plan),

@@ -51,7 +51,7 @@ def find_objective(
     Raises Refusal for a metric that does not exist or cannot judge.
     """
     given = _given(system, sweep, data, hyper, task, label_map)
-    in_force = [term for term in system.terms if term.exists(hyper)]
+    in_force = system.in_force(hyper)
     scores = {m: score for m, score in scores_of(system, given.reads).items() if _computed(system, score, hyper)}
     judges = _Judges(system, axes, given, scores, asked=system.needs_task(hyper))
     metrics = [*scores, *(f"loss/{term.name}" for term in in_force)]
@@ -118,7 +118,7 @@ def check_there(system: type[System], path: str, metric: str, hyper: Any) -> Ref
     """A refusal, about `path`, where a metric that the system can have is not there under these settings."""
     score = scores_of(system, system.reading(hyper)).get(metric)
     if score is None:
-        found = any(metric == f"loss/{term.name}" for term in system.terms if term.exists(hyper))
+        found = any(metric == f"loss/{term.name}" for term in system.in_force(hyper))
     else:
         found = _computed(system, score, hyper) and (system.varies(hyper) or not score.varied)
     return None if found else Refusal(f"{metric} does not exist", path=path, value=metric)
@@ -126,7 +126,7 @@ def check_there(system: type[System], path: str, metric: str, hyper: Any) -> Ref
 
 def _computed(system: type[System], score: Score, hyper: object) -> bool:
     """Whether there is what the score looks at, under these settings, and what it is the value of."""
-    groups = {None, *(term.group for term in system.terms if term.exists(hyper))}
+    groups = {None, *(term.group for term in system.in_force(hyper))}
     unseen = score.of in system.shows and score.of not in system.showing(hyper)
     return score.measures in groups and not unseen
 
@@ -134,7 +134,7 @@ def _computed(system: type[System], score: Score, hyper: object) -> bool:
 def _absent(system: type[System], sweep: Sweep, metric: str, reads: Reads, hyper: object) -> str:
     """Which settings take a metric away that the system can have; empty for one that it never has."""
     score = scores_of(system, reads).get(metric)
-    term = next((term for term in system.terms if metric == f"loss/{term.name}"), None)
+    term = next((t for t in system.terms if t.stage == system.stage and metric == f"loss/{t.name}"), None)
     if score is None and term is None:
         return ""
 

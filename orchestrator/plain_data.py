@@ -55,9 +55,10 @@ def read_plain(data: DataPart, system: type[System], reads: Reads | None = None)
     from data_shards.plain.look import held_back, look
 
     reads = reads or system.reads
-    told, kind = (reads.labelled, "classes") if reads.labelled else (reads.attributed, "attributes")
+    kinds = {"classes": reads.labelled, "attributes": reads.attributed, "texts": reads.captioned}
+    told = [f"{kind} of domain {' and '.join(domains)}" for kind, domains in kinds.items() if domains]
     if told or reads.label_map:
-        what = f"{kind} of domain {' and '.join(told)}" if told else "meaning of label maps"
+        what = told[0] if told else "meaning of label maps"
         problem = f"{system.name} reads the {what}, which only a manifest knows"
         raise Refusal(f"{problem}; nearest: indexed", path="data.mode", value=data.mode)
     try:

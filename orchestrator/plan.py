@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from cluster.run import Data, Evaluation, Every, Keep, Run
@@ -15,13 +16,16 @@ from data_shards.address import join
 from orchestrator.checks import Checked, check
 from orchestrator.data import DataFacts
 from orchestrator.draft import Draft
+from orchestrator.errors import asked, refuse
 from orchestrator.identity import sweep_id
 from orchestrator.idle import idle_losses, idle_parts
 from orchestrator.objective import Objective
+from orchestrator.own_code import check_own
 from orchestrator.reach import reached, search_notes
 from orchestrator.settings import Setting, Settings
 from orchestrator.sizes import Auto, Machine, Sizes, this_machine
 from orchestrator.space import Axis, sample, settings_of
+from orchestrator.stages import check_made, notes_on_stages
 from orchestrator.storage import canonical
 from orchestrator.sweep import Sweep
 from orchestrator.task import TaskNetwork, notes_on
@@ -106,7 +110,8 @@ class Plan:
             sweep=self.id,
             trial=index,
             seed=sweep.seed,
-            system=self.system.name,
+            system=sweep.system,
+            code=sweep.code or "",
             hyper=dict(settings.hyper),
             weights=dict(settings.weights),
             balance=dict(settings.balance),
@@ -159,7 +164,7 @@ def make_plan(
     draft = sweep if isinstance(sweep, Draft) else Draft(sweep)
     right = check(draft, file, machine or this_machine(), kept or {})
     image, task = right.sweep.data.image, right.task
-    return Plan(
+    plan = Plan(
         id=sweep_id(right.identity),
         identity=right.identity,
         file=file,
@@ -176,6 +181,12 @@ def make_plan(
         notes=(*right.trials.notes, *_notes(right), *(notes_on(task, image) if task else [])),
         written=draft.written,
     )
+    first = plan.run(0, plan.params(0))
+    if right.sweep.code:
+        refuse(asked(partial(check_own, first, plan.data.shapes(image))), file)
+    if right.system.stages:
+        refuse(asked(partial(check_made, first)), file)
+    return plan
 
 
 def _notes(right: Checked) -> list[str]:
@@ -183,6 +194,7 @@ def _notes(right: Checked) -> list[str]:
     sweep, data, sizes = right.sweep, right.data, right.sizes
     hyper = right.system.Hyper(**right.preset.hyper)
     notes = [*data.notes, *search_notes(right.system, right.axes, hyper)]
+    notes += notes_on_stages(right.system, right.preset, right.axes)
     notes += idle_losses(right.system, right.preset, right.axes)
     notes += idle_parts(sweep, right.trials.count, right.objectives, sizes, reached(right.axes, right.preset, "gan"))
     for domain, (_, height, width) in data.stored.items():

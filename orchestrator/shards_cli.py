@@ -42,10 +42,16 @@ def openmoji(
         typer.Option("--labels", help="Also a domain `labels`: what each pixel shows, as grey levels."),
     ] = False,
     classes: Annotated[
-        str, typer.Option(help="base: the emoji without its variants. skin-tone: none, light, ... dark.")
+        str,
+        typer.Option(
+            help="base: the emoji without its variants. skin-tone: none, light, ... dark. five-tones: those with one tone alone."
+        ),
     ] = "base",
     attributes: Annotated[
         bool, typer.Option("--attributes", help="Also attributes: skin tones, hair and genders, any number for each.")
+    ] = False,
+    texts: Annotated[
+        bool, typer.Option("--texts", help="Only pictures that Unicode has names for, so that each has a text.")
     ] = False,
     output: OutputOption = Output.table,
 ) -> None:
@@ -61,6 +67,7 @@ def openmoji(
             labels=labels,
             classes=classes,
             attributes=attributes,
+            texts=texts,
             progress=progress,
             upload=upload,
         )

@@ -152,12 +152,12 @@ def _check_split(sweep: Sweep, system: type[System] | None, sizes: Sizes) -> lis
     if replicas % workers:  # both are powers of two: more workers than replicas
         problem = f"{workers} workers cannot share {replicas} replicas; at most {replicas}, or data.replicas: {workers}"
         return [Refusal(problem, path="resources.workers", value=workers, rests=["data.replicas"])]
-    problem = _bad_batch(batch, replicas, system)
+    problem = bad_batch(batch, replicas, system)
     rests = ["data.replicas", *(["resources.workers"] if sweep.data.replicas == "auto" else [])]
     return [Refusal(problem, path="data.batch", value=batch, rests=rests)] if problem else []
 
 
-def _bad_batch(batch: int, replicas: int, system: type[System] | None) -> str:
+def bad_batch(batch: int, replicas: int, system: type[System] | None) -> str:
     """Why the replicas cannot share a batch; empty if they can."""
     if batch % replicas:
         below = batch - batch % replicas

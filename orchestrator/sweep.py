@@ -122,7 +122,9 @@ class Sweep(Part):
     name: Name = Field(
         default="sweep", description="For people: letters, digits, dots, dashes; may change at any time."
     )
-    system: str = Field(description="The method to train; `i2i-cluster systems` lists them.")
+    system: str = Field(
+        description="The method to train; `i2i-cluster systems` lists them. FILE.py:CLASS: one of your own, in a file beside this."
+    )
     preset: str = Field(
         default=DEFAULT_PRESET,
         description="Which published configuration to start from; `i2i-cluster systems NAME` lists them.",
@@ -201,6 +203,10 @@ class Sweep(Part):
         "http://HEAD:8265 (a Ray cluster), or kubernetes: {...}.",
     )
     metrics: Metrics = Field(default=Metrics(), description="Where a Prometheus finds the sweep's metrics.")
+    code: str | None = Field(
+        default=None,
+        description="The text of the file that `system` names; submit reads it from there, a sweep file has none.",
+    )
 
 
 def load_sweep(path: Path) -> Sweep:

@@ -110,8 +110,10 @@ def _reads(reads: Reads) -> str:
     """What a draw gives, in words."""
     domains = " and ".join(reads.domains)
     labelled = f", with the classes of {' and '.join(reads.labelled)}" if reads.labelled else ""
+    labelled += f", with the texts of {' and '.join(reads.captioned)}" if reads.captioned else ""
+    alone = "".join(f", of {domain} a single one" for domain in reads.alone)
     kind = "pairs of" if reads.paired else "pictures of" if len(reads.domains) == 1 else "unpaired pictures of"
-    return f"{kind} {domains}{labelled}"
+    return f"{kind} {domains}{labelled}{alone}"
 
 
 def _settings(declared: Any) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trainers.errors import SettingError
-from trainers.system import Statistics
+from trainers.stages import Statistics
 
 AXES: Mapping[str, int] = {"width": 3, "height": 2}  # halves side by side, halves one above the other
 HELD = 1 << 25  # numbers of the pictures that are held at a time while pairs are measured: 128 MiB, twice

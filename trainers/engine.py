@@ -7,7 +7,7 @@ for any number of workers, and nothing a step does not name can move.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -20,7 +20,8 @@ from trainers.ledger import VOTES, Ledger, Skips
 from trainers.pool import Pool
 from trainers.replica import HostedReplica, Read
 from trainers.settings import Balance
-from trainers.system import Move, Player, Shapes, Statistics, System
+from trainers.stages import Statistics, Weights
+from trainers.system import Move, Player, Shapes, System
 from trainers.tree import LocalSum, Tree
 from trainers.updates import clamp, hold, put_back
 
@@ -118,6 +119,12 @@ class Engine:
         while self._play(games, replicas, segment, resting, report):
             segment += 1
         self._commit(replicas)
+
+    def enter(self, before: Mapping[str, Weights]) -> None:
+        """Begin where the system's stages ended (see `System.enter`), before the first step."""
+        with torch.no_grad():
+            self.system.enter(before)
+        self.ema = {name: p.detach().clone() for name, p in self._averaged()} if self.options.ema > 0 else {}
 
     def measure(self, samples: Statistics) -> None:
         """What the system measures of its training samples before the first step: by rank 0, the same on every worker."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from trainers.adversarial import CRITERIA, Criterion
 from trainers.errors import SettingError
-from trainers.optimizers import Adam, Optimizer, RMSProp
+from trainers.optimizers import SGD, Adam, Optimizer, RMSProp
 from trainers.penalty import PATCHES, PENALTIES, Judge, gradient_penalty
 from trainers.schedule import constant_then_linear
 from trainers.settings import setting
@@ -55,6 +56,18 @@ class Adversary:
         """The penalty of `judge` between real and generated pictures, `[N,C,H,W]` each: a scalar."""
         return gradient_penalty(judge, real, fake, self.penalty, self.penalty_patches)
 
+    def penalise_scales(self, critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+        """The penalty on all that `critic` is given, on the gradient of the sum over its scales: a scalar.
+
+        The sum, because the critic's loss is one: with it the scales are one function, whose slope is to be 1.
+        """
+
+        def judge(seen: Tensor) -> Tensor:
+            scores = [PATCHES[self.penalty_patches](logits) for logits in critic(seen)]
+            return torch.stack(scores, 1).sum(1, keepdim=True)
+
+        return self.penalise(judge, real, fake)
+
     def controls(self, *terms: str) -> tuple[str, ...]:
         """Those of a system's critic terms that have a number of their own: all of them, or none."""
         return terms if CRITERIA[self.gan].controls else ()
@@ -91,12 +104,12 @@ def penalised(hyper: Adversary) -> bool:
 class Learning:
     """How the players follow their gradients, and the average that is evaluated."""
 
-    optimizer: str = setting("adam", "the optimizer of all players", choices=("adam", "rmsprop"))
+    optimizer: str = setting("adam", "the optimizer of all players", choices=("adam", "rmsprop", "sgd"))
     lr: float = setting(2e-4, "learning rate", minimum=0.0)
     beta1: float = setting(0.5, "decay of Adam's first moment", minimum=0.0, maximum=MOST_DECAY)
     beta2: float = setting(0.999, "decay of Adam's second moment", minimum=0.0, maximum=MOST_DECAY)
     rms_decay: float = setting(0.99, "decay of RMSProp's squared gradient", minimum=0.0, maximum=1.0)
-    weight_decay: float = setting(0.0, "L2 penalty on the weights; Adam's alone", minimum=0.0)
+    weight_decay: float = setting(0.0, "L2 penalty on the weights; not RMSProp's", minimum=0.0)
     decay_from: float = setting(
         0.5, "share of the run after which the rate falls linearly to 0; 1: constant", minimum=0.0, maximum=1.0
     )
@@ -116,4 +129,5 @@ class Learning:
 OPTIMIZERS: dict[str, Callable[[Learning], Optimizer]] = {
     "adam": lambda h: Adam(h.lr, h.beta1, h.beta2, h.weight_decay),
     "rmsprop": lambda h: RMSProp(h.lr, h.rms_decay),
+    "sgd": lambda h: SGD(h.lr, h.weight_decay),
 }

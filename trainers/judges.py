@@ -131,7 +131,7 @@ class Draws:
 
     def _group(self) -> None:
         total = 0
-        for index in range(self._viewer.counts["a"]):
+        for index in range(self._viewer.counts[self._viewer.system.reads.source]):
             truths = self._viewer.samples.truths(index)
             if index == min(truths):
                 self._truths[index], self._place[index] = truths, total
@@ -180,7 +180,8 @@ class Own:
         if not system.judges or len(chunk.images) < len(self._viewer.domains):
             return
         with engine.autocast():
-            told = system.verdicts(chunk.images, {d: of.to(engine.device) for d, of in chunk.labels.items()})
+            labels = {d: of.to(engine.device) for d, of in chunk.labels.items()}
+            told = system.verdicts({**chunk.images, **chunk.shown}, labels)
         classes = [chunk.labels[domain].tolist() for domain in system.reads.labelled]
         for score in system.judges:
             values = told[score.name]

@@ -21,7 +21,6 @@ from trainers.networks.latent_unet import TOLD, LatentUNet
 from trainers.networks.multiscale import MultiScaleCritic
 from trainers.networks.noise import normal
 from trainers.networks.patch import STRIDED_LAYERS
-from trainers.penalty import PATCHES
 from trainers.settings import setting
 from trainers.system import Shapes
 
@@ -109,18 +108,6 @@ class LatentHyper(Learning, Adversary, LatentNetworks):
     gan: str = setting(
         "lsgan", "adversarial criterion", choices=tuple(name for name, kind in CRITERIA.items() if not kind.controls)
     )
-
-    def penalise_scales(self, critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
-        """The penalty on all that `critic` is given, on the gradient of the sum over its scales: a scalar.
-
-        The sum, because the critic's loss is one: with it the scales are one function, whose slope is to be 1.
-        """
-
-        def judge(seen: Tensor) -> Tensor:
-            scores = [PATCHES[self.penalty_patches](logits) for logits in critic(seen)]
-            return torch.stack(scores, 1).sum(1, keepdim=True)
-
-        return self.penalise(judge, real, fake)
 
     def check(self, shapes: Shapes) -> None:
         """Raise SettingError where the networks do not fit the images, or the choices each other."""

@@ -55,3 +55,16 @@ class RMSProp:
     def build(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimizer over `parameters`; not `foreach`, whose sums could be ordered otherwise on another device."""
         return torch.optim.RMSprop(parameters, lr=self.lr, alpha=self.decay, foreach=False)
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Plain gradient descent without momentum: `lr` at the start of the run, an L2 penalty on the weights."""
+
+    lr: float
+    weight_decay: float = 0.0
+    masks: ClassVar[bool] = False
+
+    def build(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimizer over `parameters`; not `foreach`, as RMSProp's."""
+        return torch.optim.SGD(parameters, lr=self.lr, weight_decay=self.weight_decay, foreach=False)

@@ -1,4 +1,6 @@
-"""The history of generated images (Shrivastava et al. 2017, as CycleGAN uses it). It is training state: checkpoints hold it."""
+"""The history of generated images, as SimGAN uses it (Shrivastava et al. 2017) and as CycleGAN does. It is training state:
+checkpoints hold it.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +37,25 @@ class Pool:
             else:
                 out.append(image)
         return torch.stack(out)
+
+    def mix(self, images: Tensor) -> Tensor:
+        """`images: [N,C,H,W]`, detached. Returns as many: the first half are stored ones, each another one, as soon as so many
+        are held. Then the first half of the new ones are stored: in free places, or in place of random ones.
+        """
+        capacity, half = self.images.shape[0], images.shape[0] // 2
+        if capacity == 0:
+            return images
+        images, held = images.detach().float(), int(self.count)
+        out = images
+        if held >= half:
+            past = torch.randperm(held)[:half].to(images.device)
+            out = torch.cat([self.images[past], images[half:]])
+        free = list(range(held, capacity))[:half]
+        renewed = torch.randperm(held)[: half - len(free)].tolist()
+        for place, image in zip([*free, *renewed], images, strict=False):
+            self._store(place, image, self.images[place if place < held else max(0, place - 1)].clone())
+        self.count += len(free)
+        return out
 
     def _store(self, place: int, image: Tensor, otherwise: Tensor) -> None:
         finite = torch.isfinite(image).all()

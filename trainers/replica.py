@@ -13,8 +13,9 @@ from trainers.pool import Pool
 from trainers.settings import Reads
 from trainers.system import Player
 
-# (source, draw, replica) -> domain -> uint8 [N,H,W,C], and where a system reads labels `classes(domain)` -> int64 [N] or
-# `attributes(domain)` -> bool [N,attributes]: a pure function, so that draws can be repeated and read ahead
+# (source, draw, replica) -> domain -> uint8 [N,H,W,C], and where a system reads labels `classes(domain)` -> int64 [N],
+# `attributes(domain)` -> bool [N,attributes] or `texts(domain)` -> int64 [N,words]: a pure function, so that draws can be
+# repeated and read ahead
 Read = Callable[[str, int, int], Mapping[str, np.ndarray]]
 
 
@@ -26,6 +27,11 @@ def classes(domain: str) -> str:
 def attributes(domain: str) -> str:
     """The name of a domain's attributes in a batch."""
     return f"{domain}.attributes"
+
+
+def texts(domain: str) -> str:
+    """The name of the words of a domain's texts in a batch: a number from 1 for each word, then zeros."""
+    return f"{domain}.text"
 
 
 def to_device(values: np.ndarray, device: torch.device) -> Tensor:
@@ -67,7 +73,8 @@ class HostedReplica:
         return tuple(self._images(batch, domain) for domain in self.reads.domains)
 
     def draw_labelled(self, domain: str) -> tuple[Tensor, Tensor]:
-        """The next batch of an unpaired domain and its labels: classes, int64 `[N]`, or attributes, bool `[N,attributes]`."""
+        """The next batch of an unpaired domain and its labels: classes, int64 `[N]`, attributes, bool `[N,attributes]`,
+        or the words of texts, int64 `[N,words]`."""
         assert not self.reads.paired, "a paired system draws pairs: replica.draw_labelled_pair()"
         batch = self._next(domain)
         return self._images(batch, domain), self._labels(batch, domain)
@@ -77,7 +84,8 @@ class HostedReplica:
         assert self.reads.paired, "an unpaired system draws by domain: replica.draw_labelled('a')"
         batch = self._next("".join(self.reads.domains))
         images = [self._images(batch, domain) for domain in self.reads.domains]
-        return (*images, *(self._labels(batch, d) for d in (*self.reads.labelled, *self.reads.attributed)))
+        reads = self.reads
+        return (*images, *(self._labels(batch, d) for d in (*reads.labelled, *reads.attributed, *reads.captioned)))
 
     def _next(self, source: str) -> Mapping[str, np.ndarray]:
         number = self.base[source] + self.drawn.get(source, 0)
@@ -88,8 +96,9 @@ class HostedReplica:
         return to_images(batch[domain], self.device, self.layout)
 
     def _labels(self, batch: Mapping[str, np.ndarray], domain: str) -> Tensor:
-        name = attributes(domain) if domain in self.reads.attributed else classes(domain)
-        return to_device(batch[name], self.device)
+        reads = self.reads
+        name = attributes if domain in reads.attributed else texts if domain in reads.captioned else classes
+        return to_device(batch[name(domain)], self.device)
 
     def pool(self, domain: str) -> Pool:
         """This replica's history of generated images of a domain."""

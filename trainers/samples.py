@@ -5,7 +5,7 @@ Chunks are the same for any number of workers, and so are the random streams on 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from torch import Tensor
 from trainers import randomness
 from trainers.engine import LAYOUTS, Engine
 from trainers.label_maps import classes_of
-from trainers.replica import attributes, to_images
+from trainers.replica import attributes, texts, to_images
 
 CHUNK = 8  # samples that pass the networks together; a constant, since other sizes may give other bits
 
@@ -48,6 +48,10 @@ class Samples(Protocol):
 
     def attributes(self, domain: str, index: int) -> np.ndarray:
         """Which of the data set's attributes it has: bool `[attributes]`. Asked for only where the system reads them."""
+        ...
+
+    def text(self, domain: str, index: int) -> np.ndarray:
+        """A number for each word of its text, from 1, then zeros: int64 `[words]`. Asked for only where the system reads them."""
         ...
 
     def truths(self, index: int) -> Sequence[int]:
@@ -112,19 +116,16 @@ class Viewer:
         return classes_of(torch.from_numpy(stacked), classes), list(levels)
 
     def _show(self, images: Mapping[str, Tensor], number: int, *path: int) -> dict[str, Tensor]:
-        """What the system makes of images of chunk `number`; it is told their attributes where it reads them."""
-        told = {
-            attributes(domain): self._attributes(domain, number)
-            for domain in self.system.reads.attributed
-            if domain in images
-        }
+        """What the system makes of images of chunk `number`; it is told their attributes or texts where it reads them."""
+        reads, samples = self.system.reads, self.samples
+        told = {attributes(d): self._told(samples.attributes, d, number) for d in reads.attributed if d in images}
+        told |= {texts(d): self._told(samples.text, d, number) for d in reads.captioned if d in images}
         randomness.seed_generators(self.engine.device, self.engine.options.seed, "evaluate", number, *path)
         with self.engine.autocast():
             shown: dict[str, Tensor] = self.system.show({**images, **told})
         return shown
 
-    def _attributes(self, domain: str, number: int) -> Tensor:
-        """Those of a chunk's pictures of a domain: bool `[N,attributes]`."""
+    def _told(self, of: Callable[[str, int], np.ndarray], domain: str, number: int) -> Tensor:
+        """What `of` gives of a chunk's pictures of a domain: `[N,...]`."""
         indices = range(number * CHUNK, min((number + 1) * CHUNK, self.counts[domain]))
-        told = np.stack([self.samples.attributes(domain, i) for i in indices])
-        return torch.from_numpy(told).to(self.engine.device)
+        return torch.from_numpy(np.stack([of(domain, i) for i in indices])).to(self.engine.device)

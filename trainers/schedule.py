@@ -18,3 +18,8 @@ def constant_then_linear(steps: int, decay_from: float) -> Callable[[int], float
         return 1.0 - (t - start) / (steps - start + 1)
 
     return factor
+
+
+def halved_every(steps: int) -> Callable[[int], float]:
+    """The factor on the rate: 1 for so many steps, 1/2 for as many, 1/4, and so on."""
+    return lambda t: 0.5 ** (t // steps)

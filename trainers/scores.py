@@ -44,7 +44,8 @@ def everything(system: type[System]) -> Given:
     """All that an evaluation of the system could wish for, under its default settings or those of a preset."""
     reads, presets = system.reads, ({}, *(preset.hyper for preset in system.presets.values()))
     varied = any(system.varies(system.Hyper(**hyper)) for hyper in presets)
-    return Given(reads, truth=True, labelled=frozenset(reads.domains), task=JUDGED, draws=2, varied=varied)
+    labelled = frozenset(() if reads.mixed else reads.domains)
+    return Given(reads, truth=not reads.mixed, labelled=labelled, task=JUDGED, draws=2, varied=varied)
 
 
 def scores_of(system: type[System], reads: Reads) -> dict[str, Score]:

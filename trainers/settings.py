@@ -6,10 +6,13 @@ No torch here: the command line checks names against these lists. Every name a u
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+# How a sweep names a system of the user's own: a file, and a class in it where it holds several.
+OWN = re.compile(r"(?P<file>.+\.py)(?::(?P<kind>\w*))?")
 GREEK = {"α": "alpha", "λ": "lambda", "γ": "gamma", "β": "beta", "μ": "mu"}
 
 
@@ -21,7 +24,7 @@ class Term:
     names terms that are usually set together. `times` names a term whose weight multiplies this one (CycleGAN's identity
     weight is a multiple of the cycle weight). `when` says, from the hyper-parameters, whether the term exists at all.
     `search`: the lowest and the highest weight worth trying, to be searched on a logarithmic scale; None where there is
-    nothing to search.
+    nothing to search. `stage`: of a loss of a stage that comes first, the stage's name.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Term:
     times: str | None = None
     when: Callable[[Any], bool] | None = None
     search: tuple[float, float] | None = None
+    stage: str = ""
 
     def exists(self, hyper: Any) -> bool:
         """Whether the term is in force under these hyper-parameters."""
@@ -43,9 +47,10 @@ class Reads:
     """The domains a system draws from; `paired`: a draw gives one sample of each, joined by key.
 
     `labelled`: the domains whose samples come with their class, a number from 0; `attributed`: those whose samples come with
-    their attributes, a truth value for each that the data set has. `label_map`: the domain whose pictures are label maps, the
+    their attributes, a truth value for each that the data set has; `captioned`: those whose samples come with their texts, a
+    number for each word. `label_map`: the domain whose pictures are label maps, the
     classes of the other one's pixels. `mixed`: the domains are the kinds of one set of pictures, so that what is made for one of
-    them is held against no picture of another.
+    them is held against no picture of another. `alone`: the domains of which there is one training sample.
     """
 
     domains: tuple[str, ...]
@@ -53,7 +58,14 @@ class Reads:
     labelled: tuple[str, ...] = ()
     label_map: str = ""
     attributed: tuple[str, ...] = ()
+    captioned: tuple[str, ...] = ()
     mixed: bool = False
+    alone: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """The domain whose pictures are translated to b, where there is one: a, or that of the label maps."""
+        return next((domain for domain in self.domains if domain != "b"), "a")
 
     @property
     def sources(self) -> dict[str, tuple[str, ...]]:

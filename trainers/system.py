@@ -15,7 +15,9 @@ from typing import Any, ClassVar, Protocol
 from torch import Tensor, nn
 
 from trainers.optimizers import Optimizer
+from trainers.pool import Pool
 from trainers.settings import Balance, Preset, Reads, Score, Term
+from trainers.stages import Stage, Statistics, Weights
 
 Shapes = Mapping[str, tuple[int, int, int]]  # domain -> (channels, height, width)
 
@@ -122,14 +124,6 @@ class Move:
         return list(seen.values())
 
 
-class ImagePool(Protocol):
-    """A history of generated images."""
-
-    def swap(self, images: Tensor) -> Tensor:
-        """`images: [N,C,H,W]`, detached. Returns as many, some of them from the past."""
-        ...
-
-
 class Replica(Protocol):
     """What a step sees of the world: one fixed slice of the global batch, with its own pools and random stream."""
 
@@ -143,31 +137,20 @@ class Replica(Protocol):
 
     def draw_labelled(self, domain: str) -> tuple[Tensor, Tensor]:
         """As `draw`, with the samples' labels: of a domain that `Reads.labelled` names its classes, int64 `[N]`; of one that
-        `Reads.attributed` names its attributes, bool `[N,attributes]`."""
+        `Reads.attributed` names its attributes, bool `[N,attributes]`; of one that `Reads.captioned` names the words of its
+        texts, int64 `[N,words]`: numbers from 1, then zeros."""
         ...
 
     def draw_labelled_pair(self) -> tuple[Tensor, ...]:
-        """As `draw_pair`, followed by the labels of each domain that `Reads.labelled` or `Reads.attributed` names."""
+        """As `draw_pair`, followed by the labels of each domain that `Reads` names some of."""
         ...
 
-    def pool(self, domain: str) -> ImagePool:
+    def pool(self, domain: str) -> Pool:
         """This replica's history of generated images of a domain."""
         ...
 
     def turns(self, player: Player) -> range:
         """The moves a critic makes in this step (at least 1)."""
-        ...
-
-
-class Statistics(Protocol):
-    """Training samples to measure before the first step: whole pictures, unaugmented, the same on every machine."""
-
-    def count(self, domain: str) -> int:
-        """How many samples there are of a domain."""
-        ...
-
-    def image(self, domain: str, index: int) -> Tensor:
-        """One picture: `[C,H,W]` in [-1, 1], on the CPU."""
         ...
 
 
@@ -187,7 +170,8 @@ class System(nn.Module, ABC):
     `reads` is what a system usually draws from, of an instance what that one does (see `reading`). `judges`: scores of its
     own that `verdicts` gives; `tables`: those of them that are no mean over samples, and how many numbers a sample has instead,
     of which `total` makes the score. `starts`: networks of players that begin with the weights of what they are named after,
-    where there is such a thing; they are their own otherwise.
+    where there is such a thing; they are their own otherwise. `stages`: trainings that come before this one, in order; `terms`
+    has theirs too, and `enter` takes over what they come to. `stage`: of a system that is a stage itself, its name.
     """
 
     name: ClassVar[str]
@@ -203,6 +187,8 @@ class System(nn.Module, ABC):
     min_per_replica: ClassVar[int] = 1
     even: ClassVar[bool] = False
     varied: ClassVar[bool] = False
+    stages: ClassVar[tuple[Stage, ...]] = ()
+    stage: ClassVar[str] = ""
 
     hyper: Any
     players: tuple[Player, ...]
@@ -253,6 +239,15 @@ class System(nn.Module, ABC):
         """Whether it cannot do without a trained task network under these hyper-parameters (`task` in the sweep file)."""
         return False
 
+    @classmethod
+    def in_force(cls, hyper: Any) -> list[Term]:
+        """The terms that its own steps observe under these hyper-parameters."""
+        return [term for term in cls.terms if term.stage == cls.stage and term.exists(hyper)]
+
+    def enter(self, before: Mapping[str, Weights]) -> None:
+        """Begin with what the stages came to: stage -> its system's parameters. Of those that were left out there is none."""
+        assert not before
+
     @abstractmethod
     def step(self, t: int, replica: Replica) -> Iterator[Move]:
         """One pass of the method at step `t`: yields its moves."""
@@ -266,13 +261,15 @@ class System(nn.Module, ABC):
     def show(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What the networks make of given images (domain -> `[N,C,H,W]` in [-1, 1]): those of `shows` that can be made.
 
-        Where the system reads attributes, those of the pictures may stand beside them: `attributes(domain)` -> bool `[N,A]`.
+        What the system reads beside pictures may be there too: `attributes(domain)` -> bool `[N,A]`, `texts(domain)` -> int64
+        `[N,words]`.
         """
 
     def verdicts(self, images: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The scores that `judges` declares, by name: a value for each sample, `[N]`; `[N,width]` for one of `tables`.
 
-        images: domain -> `[N,C,H,W]` in [-1, 1]; labels: domain -> classes, int64 `[N]`, -1 where a sample has none.
+        images: domain -> `[N,C,H,W]` in [-1, 1], and what `show` made of them, by its name; labels: domain -> classes, int64
+        `[N]`, -1 where a sample has none.
         """
         return {}
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from data_shards.build.labels import LABELS, Label, read_labels, unread_columns
+from data_shards.build.labels import LABELS, Label, read_labels, read_texts, text_beside, unread_columns
 from data_shards.build.layouts import Found, Part, find, recognised
 from data_shards.build.pack import SIZES, Sample
 from data_shards.build.picture import JPEG_QUALITY, Picture, Progress, encode, in_parallel, keep, silent, upright
@@ -42,7 +42,7 @@ def build_folder(
     validation), "side-by-side" (A|B in one picture; in train/, val/, test/ or directly), or "auto" for one of the
     first two. paired: join the two folders' files by name (side-by-side pictures are pairs anyway). size: pixels, or
     None to keep the files as they are. validation: the share to hold back where no folder does. A file `labels.csv`
-    in `source` may give classes, texts and attributes, see `read_labels`.
+    in `source` may give classes, texts and attributes, see `read_labels`; a file `name.txt` beside `name.png` is its text, too.
     """
     if size is not None and size not in SIZES:
         raise DataError(f"a size of {size} pixels is not in 8..4096; leave it out to keep the pictures' own")
@@ -50,7 +50,7 @@ def build_folder(
     layout = recognised(root, layout)
     found = find(root, layout, paired)
     files = sorted({part.file for sample in found for part in sample.parts.values()})
-    labels = read_labels(root, files)
+    labels, texts = read_labels(root, files), read_texts(files)
     recipe = Recipe(
         name=root.name.encode(errors="replace").decode(),
         arguments={
@@ -61,16 +61,21 @@ def build_folder(
             **_encoding(files, size),
             **({"attributes": True} if any(label.attributes is not None for label in labels.values()) else {}),
         },
-        sources=_digest(root, files),
+        sources=_digest(root, [*files, *(text_beside(file) for file in texts)]),
     )
     return build(
-        out, recipe, partial(_samples, found, labels, unread_columns(root), size, progress), validation, upload=upload
+        out,
+        recipe,
+        partial(_samples, found, labels, texts, unread_columns(root), size, progress),
+        validation,
+        upload=upload,
     )
 
 
 def _samples(
     found: Sequence[Found],
     labels: dict[Path, Label],
+    texts: dict[Path, str],
     unread: Sequence[str],
     size: int | None,
     progress: Progress,
@@ -78,17 +83,22 @@ def _samples(
 ) -> Iterator[Sample]:
     """unread: columns of labels.csv that tell nothing."""
     channels = {domain: _channels(found, domain) for domain in sorted({d for sample in found for d in sample.parts})}
-    unlabelled = 0
+    unlabelled = untold = 0
     pictures = in_parallel(partial(_pictures, channels=channels, size=size), found, len(found), progress, _THREADS)
     for sample, shown in zip(found, pictures, strict=True):
         label = _label(sample, labels)
         unlabelled += label is None
         cls, text, attributes = label or Label()
+        text = text or next((texts[part.file] for part in sample.parts.values() if part.file in texts), None)
+        untold += text is None
         yield Sample(sample.key, shown, cls=cls, text=text, side=sample.side, attributes=attributes)
     if labels and unlabelled:
         given = next(iter(labels.values()))
-        what = [name for name, value in (("class", given.cls), ("attributes", given.attributes)) if value is not None]
+        told = {"class": given.cls, "attributes": given.attributes}
+        what = [name for name, value in told.items() if value is not None] or ["text"]
         notes.append(f"{unlabelled} of {len(found)} samples are not in {LABELS} and have no {' and no '.join(what)}")
+    if texts and untold:
+        notes.append(f"{untold} of {len(found)} samples have no text")
     if unread:
         notes.append(f"columns of {LABELS} that are not read: {', '.join(unread)}")
 

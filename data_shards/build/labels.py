@@ -3,7 +3,7 @@
 | column | |
 | --- | --- |
 | `file` | its path below the folder, or its name where only one picture has that name |
-| `class` | the one class that it is of; may be left out as a whole where there are attributes |
+| `class` | the one class that it is of; may be left out as a whole where there are texts or attributes |
 | `text` | what it shows, in words; a cell may be empty |
 | `attributes` | any number of names with spaces between (`Smiling Wavy_Hair`); an empty cell says that it has none |
 
@@ -23,8 +23,8 @@ from data_shards.attributes import spelled
 from data_shards.errors import DataError, has
 
 LABELS = "labels.csv"
-_ATTRIBUTES = "attributes"
-_COLUMNS = ("file", "class", "text", _ATTRIBUTES)
+_TEXT, _ATTRIBUTES = "text", "attributes"
+_COLUMNS = ("file", "class", _TEXT, _ATTRIBUTES)
 _SEPARATORS = ";,|"  # of others: a name that holds one was meant to be several
 
 
@@ -77,6 +77,24 @@ def unread_columns(root: Path) -> list[str]:
     return [column for column in table.fieldnames or () if column not in _COLUMNS]
 
 
+def read_texts(files: Iterable[Path]) -> dict[Path, str]:
+    """What the files `name.txt` beside pictures say, by picture; those that say nothing are left out."""
+    beside = {file: text_beside(file) for file in files}
+    found = {}
+    for file, text in beside.items():
+        if text.is_file():
+            try:
+                found[file] = " ".join(text.read_text("utf-8-sig").split())
+            except UnicodeDecodeError as error:
+                raise DataError(f"{text} is not UTF-8 text; save it as UTF-8") from error
+    return {file: text for file, text in found.items() if text}
+
+
+def text_beside(file: Path) -> Path:
+    """Where the text of a picture may be."""
+    return file.with_suffix(".txt")
+
+
 def _hint(name: str, names: Iterable[str]) -> str:
     """What may have been meant by a name that no picture has."""
     if "\\" in name:
@@ -97,7 +115,7 @@ def _label(row: dict[str, str | None], where: str) -> Label:
     if "class" in row and not cls:
         raise DataError(f"{where} has no class; fill it in or drop the line")
     if _ATTRIBUTES not in row:
-        return Label(cls, row.get("text") or None)
+        return Label(cls, row.get(_TEXT) or None)
     told = row[_ATTRIBUTES]
     if told is None:
         raise DataError(f"{where} has no cell of attributes; end the line with a comma where it has none")
@@ -109,7 +127,7 @@ def _label(row: dict[str, str | None], where: str) -> Label:
     name, times = Counter(names).most_common(1)[0] if names else ("", 0)
     if times > 1:
         raise DataError(f"{where} has the attribute {name} {times} times; keep one of them")
-    return Label(cls, row.get("text") or None, spelled(names))
+    return Label(cls, row.get(_TEXT) or None, spelled(names))
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str | None]]]:
@@ -142,9 +160,8 @@ def _check_columns(path: Path, columns: Sequence[str]) -> None:
         close = difflib.get_close_matches(column.strip().lower(), _COLUMNS, n=1, cutoff=0.75)
         if column not in _COLUMNS and close and close[0] not in columns:
             raise DataError(f"{path} has a column {column!r}, which is not read; nearest: {close[0]}")
-    missing = {"file", *(() if _ATTRIBUTES in columns else ("class",))} - set(columns)
+    missing = {"file", *(() if {_ATTRIBUTES, _TEXT} & set(columns) else ("class",))} - set(columns)
     if missing:
         raise DataError(
-            f"{path} has no column {min(missing)}; its first line must be file,class or file,class,text; attributes may "
-            "be a further column, or stand in the place of class"
+            f"{path} has no column {min(missing)}; its first line must be file and one or more of {', '.join(_COLUMNS[1:])}"
         )

@@ -23,7 +23,7 @@ from data_shards.build.writer import BuildReport, Recipe, build
 from data_shards.errors import DataError, has
 
 LICENSE = "All emojis designed by OpenMoji - the open-source emoji and icon project. License: CC BY-SA 4.0"
-CLASSES = ("base", "skin-tone")
+CLASSES = ("base", "skin-tone", "five-tones")
 _THREADS = 2  # the rasteriser holds the interpreter lock; a second thread only hides the PNG writing
 
 # Code points that make a variant of the same emoji: skin, presentation, gender, hair, walking direction.
@@ -90,25 +90,30 @@ def build_openmoji(
     labels: bool = False,
     classes: str = "base",
     attributes: bool = False,
+    texts: bool = False,
     progress: Progress = silent,
     upload: Progress = silent,
 ) -> BuildReport:
     """Shards of all line and colour pairs at `size` x `size` pixels, RGB on white. Takes about half a minute.
 
     limit: at most so many pairs, whole families of variants chosen by hash, for a quick try. labels: also a domain
-    "labels", grey maps of what each pixel shows. classes: "base", the emoji without its variants, or "skin-tone".
-    attributes: also skin tones, hair and genders, any number for each pair.
+    "labels", grey maps of what each pixel shows. classes: "base", the emoji without its variants; "skin-tone"; or "five-tones",
+    the same of those alone that have one tone, so that each drawing is there in all five.
+    attributes: also skin tones, hair and genders, any number for each pair. texts: only those that Unicode has names for, so
+    that each pair has a text.
     """
     if not 8 <= size <= 1024:
         raise DataError(f"a size of {size} pixels is not in 8..1024; OpenMoji is drawn on a grid of 72")
     if classes not in CLASSES:
         raise DataError(f"unknown classes {classes!r}{has(classes, CLASSES)}")
-    emojis = _chosen(_installed(), limit)
+    toned = [e for e in _installed() if classes != "five-tones" or e.skin_tone not in (None, "none")]
+    emojis = _chosen([e for e in toned if e.text is not None or not texts], limit)
     arguments = {"size": size, "validation": validation, "limit": limit}
     # What is left at its default is not written, so that the manifest without it keeps its bytes.
     more: dict[str, object] = {"labels": True} if labels else {}
     more |= {"classes": classes} if classes != "base" else {}
     more |= {"attributes": True} if attributes else {}
+    more |= {"texts": True} if texts else {}
     recipe = Recipe(name="openmoji", arguments={**arguments, **more}, sources=_digest(emojis), license=LICENSE)
     samples = partial(_samples, emojis, size, labels, classes, attributes, progress)
     meanings = {"labels": LABELS} if labels else {}

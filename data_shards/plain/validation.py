@@ -16,6 +16,7 @@ from data_shards.errors import DataError, has
 from data_shards.plain.data import INDEX, PlainData, Sample
 from data_shards.plain.pictures import Pictures
 from data_shards.split import VALIDATION
+from data_shards.texts import WORDS
 
 
 class PlainValidation:
@@ -82,6 +83,10 @@ class PlainValidation:
     def attributes(self, domain: str, key: str) -> NDArray[np.bool_]:
         """[0]: none are known."""
         return np.zeros(0, np.bool_)
+
+    def text(self, domain: str, key: str) -> NDArray[np.int64]:
+        """[WORDS]: none are known."""
+        return np.zeros(WORDS, np.int64)
 
     def read(self, domain: str, key: str) -> NDArray[np.uint8]:
         """[image, image, C] uint8."""

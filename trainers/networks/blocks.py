@@ -80,6 +80,11 @@ def initialise_xavier(network: nn.Module, gain: float = 0.02) -> None:
     _draw(network, lambda weight: nn.init.xavier_normal_(weight, gain), 0.02)
 
 
+def initialise_kaiming(network: nn.Module) -> None:
+    """The same with weights of variance 2 / fan in, after He et al. 2015: for ReLUs."""
+    _draw(network, lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"), 0.02)
+
+
 def _draw(network: nn.Module, draw: Callable[[Tensor], Tensor], scale_std: float) -> None:
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):

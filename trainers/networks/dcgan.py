@@ -48,18 +48,31 @@ UPSAMPLES: dict[str, Resample] = {"deconv": transposed, "pixel_shuffle": pixel_s
 DOWNSAMPLES: dict[str, Resample] = {"strided": strided, "average": average}
 
 
+Stage = list[nn.Module]  # a convolution and what comes behind it
+
+
+def generator_stages(latent: int, channels: int, image: int, width: int, upsample: str, norm: Norm) -> list[Stage]:
+    """`[N,latent,1,1]` -> `[N,channels,image,image]` in [-1, 1], stage by stage."""
+    double = UPSAMPLES[upsample]
+    c, *rest = reversed(widths_for(width, halvings_to(BASE, image)))
+    stages: list[Stage] = [[nn.ConvTranspose2d(latent, c, BASE), norm(c), nn.ReLU()]]
+    for out in rest:
+        stages.append([double(c, out), norm(out), nn.ReLU()])
+        c = out
+    return [*stages, [double(c, channels), nn.Tanh()]]
+
+
+def joined(stages: list[Stage]) -> nn.Sequential:
+    """All layers of some stages, one after another."""
+    return nn.Sequential(*(layer for stage in stages for layer in stage))
+
+
 class DCGANGenerator(nn.Module):
     """Latent vectors to images in [-1, 1]: a 4x4 map, then doublings; norm and ReLU behind all but the last, tanh."""
 
     def __init__(self, latent: int, channels: int, image: int, width: int, upsample: str, norm: Norm) -> None:
         super().__init__()
-        double = UPSAMPLES[upsample]
-        c, *rest = reversed(widths_for(width, halvings_to(BASE, image)))
-        layers: list[nn.Module] = [nn.ConvTranspose2d(latent, c, BASE), norm(c), nn.ReLU()]
-        for out in rest:
-            layers += [double(c, out), norm(out), nn.ReLU()]
-            c = out
-        self.layers = nn.Sequential(*layers, double(c, channels), nn.Tanh())
+        self.layers = joined(generator_stages(latent, channels, image, width, upsample, norm))
         initialise(self)
 
     @staticmethod
@@ -73,28 +86,33 @@ class DCGANGenerator(nn.Module):
         return out
 
 
-def _down_to_base(channels: int, image: int, width: int, downsample: str, norm: Norm) -> nn.Sequential:
+def halving_stages(channels: int, image: int, width: int, downsample: str, norm: Norm) -> list[Stage]:
     """`[N,channels,image,image]` -> `[N,C,4,4]`: halvings with LeakyReLU 0.2, norm on all but the first."""
     halve = DOWNSAMPLES[downsample]
     c, *rest = widths_for(width, halvings_to(BASE, image))
-    layers: list[nn.Module] = [halve(channels, c), nn.LeakyReLU(0.2)]
+    stages: list[Stage] = [[halve(channels, c), nn.LeakyReLU(0.2)]]
     for out in rest:
-        layers += [halve(c, out), norm(out), nn.LeakyReLU(0.2)]
+        stages.append([halve(c, out), norm(out), nn.LeakyReLU(0.2)])
         c = out
-    return nn.Sequential(*layers)
+    return stages
+
+
+def last_of_critic(image: int, width: int, outputs: int = 1) -> nn.Module:
+    """`[N,C,4,4]` -> logits `[N,outputs,1,1]`."""
+    return nn.Conv2d(widths_for(width, halvings_to(BASE, image))[-1], outputs, BASE)
 
 
 class DCGANCritic(nn.Module):
-    """Images to one logit, HIGH = real: down to 4x4 pixels, then one convolution over all of them."""
+    """Images to one logit, HIGH = real, or to several: down to 4x4 pixels, then one convolution over all of them."""
 
-    def __init__(self, channels: int, image: int, width: int, downsample: str, norm: Norm) -> None:
+    def __init__(self, channels: int, image: int, width: int, downsample: str, norm: Norm, outputs: int = 1) -> None:
         super().__init__()
-        self.body = _down_to_base(channels, image, width, downsample, norm)
-        self.last = nn.Conv2d(widths_for(width, halvings_to(BASE, image))[-1], 1, BASE)
+        self.body = joined(halving_stages(channels, image, width, downsample, norm))
+        self.last = last_of_critic(image, width, outputs)
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`x: [N,channels,image,image]` -> logits `[N,1,1,1]`."""
+        """`x: [N,channels,image,image]` -> logits `[N,outputs,1,1]`."""
         out: Tensor = self.last(self.body(x))
         return out
 
@@ -143,7 +161,7 @@ class LabelledCritic(nn.Module):
     ) -> None:
         super().__init__()
         c = widths_for(width, halvings_to(BASE, image))[-1]
-        self.body = _down_to_base(channels, image, width, downsample, norm)
+        self.body = joined(halving_stages(channels, image, width, downsample, norm))
         self.last = nn.Sequential(nn.Conv2d(c + embedding, c, 1), nn.LeakyReLU(0.2), nn.Conv2d(c, 1, BASE))
         initialise(self)
         self.embed = _embed(classes, embedding)

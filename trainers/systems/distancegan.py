@@ -42,11 +42,11 @@ from trainers.networks.blocks import NORMS, instance_norm
 from trainers.networks.disco import DiscoCritic, DiscoGenerator
 from trainers.networks.resnet import ResnetGenerator
 from trainers.settings import Preset, Reads, Term, setting
-from trainers.system import Move, Player, Replica, Shapes, Statistics, System
+from trainers.stages import Statistics
+from trainers.system import Move, Player, Replica, Shapes, System
 from trainers.translation import translations
 
-CYCLEGAN, DISCOGAN = "cyclegan", "discogan"
-ONE, BOTH = "ab", "both"
+CYCLEGAN, DISCOGAN, ONE, BOTH = "cyclegan", "discogan", "ab", "both"
 MEASURED = {"pairs": "pairs", "self": "halves", "none": None}  # distance -> the statistics it is divided by
 Pictures = Mapping[str, Tensor]  # domain -> [N,C,H,W]
 

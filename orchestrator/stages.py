@@ -1,0 +1,70 @@
+"""The stages of a sweep's system: whether they fit, what is there of them already, and what the user should know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cluster.run import Run
+from data_shards.address import is_remote
+from data_shards.store import open_store
+from orchestrator.errors import Refusal
+from orchestrator.settings import Settings
+from orchestrator.sizes import Sizes, bad_batch
+from orchestrator.space import Axis, settings_of
+from trainers.settings import aliases
+from trainers.stages import Stage
+from trainers.system import System
+
+
+def stages_of(system: type[System], settings: Settings) -> list[Stage]:
+    """Those that there are under these settings."""
+    hyper = system.Hyper(**settings.hyper)
+    return [stage for stage in system.stages if stage.steps(hyper)]
+
+
+def check_stages(system: type[System], settings: Settings, sizes: Sizes) -> list[Refusal]:
+    """Refusals of what a stage has its own number of, and cannot have."""
+    hyper, found = system.Hyper(**settings.hyper), []
+    for stage in stages_of(system, settings):
+        batch, key = stage.batch(hyper), f"hyper.{stage.name}_batch"
+        problem = bad_batch(batch, sizes.replicas, stage.system) if batch else ""
+        if problem:
+            found.append(Refusal(problem, path=key, value=batch, rests=["data.replicas"]))
+    return found
+
+
+def check_made(run: Run) -> None:
+    """Refusal where a stage that the run would take is there, and damaged or another one. A store that is far is asked later."""
+    from cluster.stages import NotAStage, is_there, parts_of, read_stage  # which brings torch's networks
+
+    if is_remote(run.storage):
+        return
+    store = open_store(run.storage)
+    for part in parts_of(run):
+        if is_there(store, part):
+            try:
+                read_stage(store, part)
+            except NotAStage as error:
+                raise Refusal(str(error), path="storage", value=run.storage) from error
+
+
+def notes_on_stages(system: type[System], settings: Settings, axes: Mapping[str, Axis]) -> list[str]:
+    """What comes first, and whether the trials share it."""
+    hyper, notes = system.Hyper(**settings.hyper), []
+    searched = [name for key, axis in axes.items() for name in settings_of(key, axis)]
+    for stage in stages_of(system, settings):
+        own = [name for name in searched if _acts_on(system, stage, hyper, name)]
+        text = f"stage {stage.name} comes first: {stage.meaning}, {stage.steps(hyper)} steps; "
+        shared = "trained once, and shared by all trials of one seed, of later sweeps too"
+        notes.append(text + (f"trained anew for each {', '.join(own)}" if own else shared))
+    return notes
+
+
+def _acts_on(system: type[System], stage: Stage, hyper: object, name: str) -> bool:
+    """Whether a searched setting is one of the stage's: a loss of its own, or what its settings are made of."""
+    part, _, key = name.partition(".")
+    if part == "weights":
+        carried = aliases(system.terms).get(key, ())
+        return any(term.name in carried for term in stage.system.terms)
+    made = stage.settings(hyper)
+    return part == "hyper" and (hasattr(made, key) or key.startswith(f"{stage.name}_"))
