@@ -58,7 +58,7 @@ class Case:
         """The system with its initial weights: the same ones at every call."""
         kind = SYSTEMS[self.system]
         hyper = kind.Hyper(**self.hyper)
-        in_force = [term for term in kind.terms if term.exists(hyper)]
+        in_force = kind.in_force(hyper)
         weights = effective(in_force, {term.name: term.weight for term in kind.terms})
         torch.default_generator.manual_seed(randomness.key(SEED, "weights"))
         return kind.build(hyper, self.shapes, weights, STEPS)
@@ -102,7 +102,9 @@ CYCLEGAN = Case("cyclegan", {"width": 16, "blocks": 3}, image=64, batch=4)
 PIX2PIX = Case("pix2pix", {"width": 32}, image=64, batch=16)
 BICYCLEGAN = Case("bicyclegan", {"width": 16, "encoder_width": 16, "critic_width": 16}, image=64, batch=16)
 DISTANCEGAN = Case("distancegan", {"width": 16, "blocks": 3, "cycle": True}, image=64, batch=8)
-CASES = {case.system: case for case in (CYCLEGAN, PIX2PIX, BICYCLEGAN, DISTANCEGAN)}
+UNIT = Case("unit", {"width": 16, "critic_width": 16}, image=64, batch=4)
+MUNIT = Case("munit", {"width": 16, "mlp": 64, "critic_width": 16}, image=64, batch=4)
+CASES = {case.system: case for case in (CYCLEGAN, PIX2PIX, BICYCLEGAN, DISTANCEGAN, UNIT, MUNIT)}
 
 
 def main_of(

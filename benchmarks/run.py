@@ -30,6 +30,7 @@ NAMES = (
     "log",
     "many",
     "metrics",
+    "scraped",
     "stream",
     "coldstart",
     "wait",

@@ -14,6 +14,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -22,6 +23,7 @@ from benchmarks.measure import Finding, Watch, interleave, ratio, wait_for_quiet
 from benchmarks.textbook import Textbook, TextbookCycleGAN, TextbookPix2Pix
 from benchmarks.textbook_bicycle import TextbookBicycleGAN
 from benchmarks.textbook_distance import TextbookDistanceGAN
+from benchmarks.textbook_unit import TextbookMUNIT, TextbookUNIT
 from trainers import randomness
 from trainers.engine import STAGE
 
@@ -30,6 +32,8 @@ TEXTBOOK: dict[str, type[Textbook]] = {
     "pix2pix": TextbookPix2Pix,
     "bicyclegan": TextbookBicycleGAN,
     "distancegan": TextbookDistanceGAN,
+    "unit": TextbookUNIT,
+    "munit": TextbookMUNIT,
 }
 
 TARGET = 0.98
@@ -41,13 +45,16 @@ def check_agreement(case: Case) -> None:
     """Raise RuntimeError unless both sides' losses agree.
 
     The textbook's dice (dropout, latent vectors) are seeded as the engine seeds those of a step's first segment, in which
-    both sides throw all of theirs, in the same order.
+    both sides throw all of theirs, in the same order; those of UNIT and MUNIT once more for the second.
     """
     engine, pixels = case.engine(), case.pixels()
     textbook = TEXTBOOK[case.system](case.build(), fused=True)
     for t in range(AGREEING_STEPS):
+        seed = partial(randomness.seed_generators, engine.device, SEED, STAGE, t, 0)
+        if isinstance(textbook, TextbookUNIT | TextbookMUNIT):
+            textbook.players.between = partial(seed, 1)
         engine.step()
-        randomness.seed_generators(engine.device, SEED, STAGE, t, 0, 0)
+        seed(0)
         losses = textbook.step(pixels)
     means = engine.ledger.means()
     for term, loss in losses.items():

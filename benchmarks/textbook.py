@@ -68,10 +68,12 @@ def to_images(pixels: np.ndarray) -> Tensor:
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous().float().div_(127.5).sub_(1.0)
 
 
-def adam(networks: Iterable[nn.Module], lr: float, betas: tuple[float, float], fused: bool) -> torch.optim.Adam:
+def adam(
+    networks: Iterable[nn.Module], lr: float, betas: tuple[float, float], fused: bool, decay: float = 0.0
+) -> torch.optim.Adam:
     """Adam over networks; not fused means torch's own choice of implementation for the device."""
     parameters = [p for network in networks for p in network.parameters()]
-    return torch.optim.Adam(parameters, lr=lr, betas=betas, fused=fused or None)
+    return torch.optim.Adam(parameters, lr=lr, betas=betas, weight_decay=decay, fused=fused or None)
 
 
 class TextbookCycleGAN:

@@ -11,6 +11,7 @@ import pytest
 
 from data_shards.build.digits import build_digits
 from data_shards.build.openmoji import build_openmoji
+from tests.orchestrator.tasks import trained
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
@@ -18,10 +19,14 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with the shards that the examples name."""
+    """A folder with the shards and the task network that the examples name."""
     found = tmp_path_factory.mktemp("newcomer")
     build_openmoji(str(found / "shards" / "openmoji"), size=72, limit=40)
+    build_openmoji(str(found / "shards" / "captioned"), size=64, limit=80, texts=True)
+    build_openmoji(str(found / "shards" / "tones"), size=32, limit=60, classes="five-tones")
+    build_openmoji(str(found / "shards" / "labelled"), size=72, limit=40, labels=True)
     build_digits(str(found / "shards" / "digits"), size=32)
+    trained(found / "i2i-runs", str(found / "shards" / "digits"), "reader", domain="a")
     return found
 
 

@@ -10,7 +10,7 @@ import torch
 from cluster import weigh as weighing
 from cluster.building import build_system
 from cluster.weigh import COPIES, FLOAT, weigh
-from tests.trainers.worlds import IMAGE, SHAPES, TINY, VARIANTS
+from tests.trainers.worlds import IMAGE, METHODS, SHAPES, TINY, VARIANTS
 from trainers.settings import Balance
 from trainers.systems.catalog import SYSTEMS
 
@@ -20,11 +20,13 @@ MIB = 2**20
 def run_of(variant, batch=8, **changes):
     """A run of a variant, as far as it is weighed, and its shapes."""
     name, hyper, options = VARIANTS[variant]
-    kind = SYSTEMS[name]
+    kind, (system, _, stage) = METHODS[name], name.partition(":")
     made = kind.Hyper(**{**TINY[name], **hyper, **changes})
     shapes = {domain: SHAPES.get(domain, (3, IMAGE, IMAGE)) for domain in kind.reading(made).domains}
     run = SimpleNamespace(
-        system=name,
+        system=system,
+        stage=stage,
+        code="",
         hyper=dataclasses.asdict(made),
         weights={term.name: 1.0 for term in kind.terms},
         seed=0,

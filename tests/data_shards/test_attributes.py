@@ -207,8 +207,7 @@ def test_a_name_that_the_head_does_not_know_is_damage(tmp_path: Path) -> None:
         ("file,attributes,attributes\n0.png,red,old\n", " has 2 columns attributes; make one of them"),
         (
             "attributes\nred\n",
-            " has no column file; its first line must be file,class or file,class,text; attributes may be a further column, "
-            "or stand in the place of class",
+            " has no column file; its first line must be file and one or more of class, text, attributes",
         ),
         ("file;class\n0.png;cat\n", " has ';' between its columns; put commas there, as in file,class"),
         ("file\tclass\n0.png\tcat\n", " has '\\t' between its columns; put commas there, as in file,class"),
@@ -220,9 +219,8 @@ def test_a_name_that_the_head_does_not_know_is_damage(tmp_path: Path) -> None:
             "3.png, a/3.png, 4.png, a/4.png, 5.png, a/5.png, ...; the parts of a path are joined by /",
         ),
         (
-            "file,text\n0.png,red\n",
-            " has no column class; its first line must be file,class or file,class,text; attributes may be a further column, "
-            "or stand in the place of class",
+            "file,words\n0.png,red\n",
+            " has no column class; its first line must be file and one or more of class, text, attributes",
         ),
     ],
 )  # fmt: skip

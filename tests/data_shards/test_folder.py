@@ -214,7 +214,7 @@ def test_a_single_picture_cannot_be_on_both_sides_and_that_is_told(tmp_path: Pat
 @pytest.mark.parametrize(
     ("csv", "error"),
     [
-        ("name,class\n", "has no column file; its first line must be file,class or file,class,text"),
+        ("name,class\n", "has no column file; its first line must be file and one or more of class, text, "),
         ("file,class\n7.png,cat\n", "line 2: 7.png is not a picture here; nearest"),
         ("file,class\n0.png,cat\n", "line 2: 0.png names several pictures; give its path"),
         ("file,class\na/0.png,\n", "line 2: a/0.png has no class"),

@@ -132,6 +132,27 @@ def test_classes_are_skin_tones_where_asked_for(labelled: Manifest) -> None:
         assert labelled.row("b", key).cls == labelled.row("labels", key).cls == tone
 
 
+def test_five_tones_are_all_there_of_each_drawing_and_nothing_else(tmp_path: Path) -> None:
+    toned = Manifest.open(build_openmoji(str(tmp_path / "out"), size=32, limit=60, classes="five-tones").uri)
+    assert set(toned.head.classes) == {"light", "medium-light", "medium", "medium-dark", "dark"}
+    tones: dict[str, set[str | None]] = {}
+    for key in every(toned):
+        emoji = Emoji(Path(f"{key}.svg"))
+        assert toned.row("b", key).cls == emoji.skin_tone
+        codes = "-".join(f"{code:x}" for code in emoji.codes if not 0x1F3FB <= code <= 0x1F3FF)
+        tones.setdefault(codes, set()).add(emoji.skin_tone)
+    assert len(tones) > 5
+    assert all(len(found) == 5 for found in tones.values())
+
+
+def test_each_has_a_text_where_that_is_asked_for(tmp_path: Path) -> None:
+    told = Manifest.open(build_openmoji(str(tmp_path / "out"), size=32, limit=60, texts=True).uri)
+    assert told.head.recipe["arguments"]["texts"] is True
+    assert len(every(told)) > 40
+    for key in every(told):
+        assert told.row("b", key).text == Emoji(Path(f"{key}.svg")).text is not None
+
+
 def test_what_is_not_asked_for_changes_nothing(emojis: Manifest) -> None:
     assert dict(emojis.head.recipe["arguments"]) == {"size": 32, "validation": 0.1, "limit": 120}
     assert list(emojis.domains) == ["a", "b"]

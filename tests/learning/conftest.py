@@ -32,6 +32,13 @@ def reader(laboratory, digits):
 
 
 @pytest.fixture(scope="session")
+def source_reader(laboratory, digits):
+    """A classifier of MNIST."""
+    laboratory.command("task", "train", "--data", digits, "--domain", "a", "--steps", "800", "--name", "source-reader")
+    return "source-reader"
+
+
+@pytest.fixture(scope="session")
 def openmoji(laboratory):
     """All of OpenMoji at 32 pixels, as shards."""
     laboratory.command("shards", "build", "openmoji", "shards/openmoji", "--size", "32")
@@ -46,6 +53,14 @@ def tones(laboratory, openmoji):
         "shards", "build", "folder", "shards/tones", "--from", "tones", "--paired", "--validation", "0.3"
     )
     return "shards/tones"
+
+
+@pytest.fixture(scope="session")
+def five_tones(laboratory):
+    """People of 32 pixels in five skin tones, which are their classes, with label maps of what is skin."""
+    size = ("--size", "32", "--validation", "0.2")
+    laboratory.command("shards", "build", "openmoji", "shards/five", *size, "--classes", "five-tones", "--labels")
+    return "shards/five"
 
 
 @pytest.fixture(scope="session")

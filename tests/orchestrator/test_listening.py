@@ -52,6 +52,11 @@ def test_the_job_is_told_where_and_what_is_allowed(planned):
     assert job.about["workers"] == 2
 
 
+@pytest.mark.parametrize("every", ["{evaluate: 2, checkpoint: 1}", "{evaluate: 1, checkpoint: 2}"])
+def test_an_evaluation_is_saved_like_a_checkpoint(planned, every):
+    assert make_job(planned(f"every: {every}")).about["checkpoint_every"] == 1
+
+
 def test_status_tells_where_while_the_sweep_is_driven(tmp_path):
     log, url = Log(str(tmp_path)), "http://127.0.0.1:9465/metrics"
     log.add(opened(metrics=url), suggested(0), started(0))

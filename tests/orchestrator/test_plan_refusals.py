@@ -206,8 +206,8 @@ def test_data_that_do_not_suit_the_system_are_told(refused, make_shards):
     (told,) = refused(f"system: pix2pix\ndata: {{uri: {unpaired}}}")
     assert told == (
         "sweep.yaml: data.uri: pix2pix needs pairs, and toy has none to train on; unpaired pictures are for cyclegan, "
-        "discogan, dualgan, distancegan; `i2i-cluster shards build folder OUT --from DIR --paired` makes pairs of pictures "
-        "of one name"
+        "discogan, dualgan, distancegan, ost, unit, munit, cogan, augmented-cyclegan, simgan, dtn, bigan; `i2i-cluster shards "
+        "build folder OUT --from DIR --paired` makes pairs of pictures of one name"
     )
     (told,) = refused(f"data: {{uri: {make_shards(train=0)}}}")
     assert told == "sweep.yaml: data.uri: cyclegan needs pictures of domain a, and toy has none to train on"

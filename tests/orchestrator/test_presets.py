@@ -130,7 +130,7 @@ def test_every_declared_preset_is_one_that_a_sweep_could_write(name, of):
     default = preset(kind, sweep.model_copy(update={"preset": "default"}))
     assert settings != default, "a preset that changes nothing is none"
     hyper = kind.Hyper(**settings.hyper)
-    kind.check(dict.fromkeys(kind.reads.domains, (3, 64, 64)), hyper)
+    kind.check(dict.fromkeys(kind.reading(hyper).domains, (3, 64, 64)), hyper)
     in_force = {term.name for term in kind.terms if term.exists(hyper)}
     written = {term for key in chosen.weights for term in aliases(kind.terms)[key]}
     assert written <= in_force, "a weight of a term that the preset leaves out"
@@ -141,7 +141,8 @@ def test_the_defaults_fit_every_system(name):
     kind = SYSTEMS[name]
     assert check_fields(kind.Hyper, vars(kind.Hyper()), "hyper", name) == []
     assert check_fields(Balance, vars(kind.balance), "balance") == []
-    kind.check(dict.fromkeys(kind.reads.domains, (3, 64, 64)), kind.Hyper())
+    image = 256 if any(stage.image(kind.Hyper()) for stage in kind.stages) else 64  # twice from stage to stage
+    kind.check(dict.fromkeys(kind.reads.domains, (3, image, image)), kind.Hyper())
 
 
 @EACH_SYSTEM

@@ -47,6 +47,10 @@ class Flat:
         """In the order of the numbers in base 2."""
         return np.array([bool(index >> i & 1) for i in range(CLASSES)])
 
+    def text(self, domain: str, index: int) -> np.ndarray:
+        """One word, another one for each."""
+        return np.array([index + 1])
+
     def label_map(self, domain: str, index: int) -> np.ndarray | None:
         """Its label map's levels."""
         return self._maps[domain][index] if domain in self._maps else None

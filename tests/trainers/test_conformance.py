@@ -1,39 +1,25 @@
-"""Every system keeps every promise: one suite over all of them. A new system adds one line to `worlds.TINY`."""
+"""Every system keeps every promise: one suite over all of them. A new system adds one line to `variants.TINY`."""
 
 import functools
-import math
 
 import pytest
 import torch
-from safetensors.torch import load, save
 
 from tests.trainers import trainings, worlds
 from tests.trainers.trainings import REPLICAS, digests_on, train_in_legs
-from tests.trainers.worlds import STEPS, VARIANTS, engine, state_digest, variant
+from tests.trainers.worlds import METHODS, STEPS, VARIANTS, engine, state_digest, variant
+from trainers.conformance import PROMISES, ROUND, observed, parameters, played
 from trainers.settings import Balance
-from trainers.state import load_state, named_state
 from trainers.system import Move
 from trainers.systems.catalog import SYSTEMS
 from trainers.tree import Tree
 
-ROUND = 3  # steps after which every system has made each of its moves
 WATCHED = {
     ("balanced-frozen-as-printed", "task_real")
 }  # nobody learns from what a frozen network makes of real pictures
-EACH_SYSTEM = pytest.mark.parametrize("name", SYSTEMS)
+EACH_SYSTEM = pytest.mark.parametrize("name", METHODS)
 EACH_VARIANT = pytest.mark.parametrize("name", VARIANTS)
-
-
-def parameters(of):
-    """name -> a copy of each parameter."""
-    return {name: p.detach().clone() for name, p in of.system.named_parameters()}
-
-
-def played(of, steps=STEPS, report=False):
-    """The engine after some steps."""
-    for _ in range(steps):
-        of.step(report=report)
-    return of
+KEPT = [promise for promise in PROMISES if promise.name != "silence"]  # of each term by itself, below
 
 
 @functools.cache
@@ -51,69 +37,23 @@ def on_workers(workers):
 
 
 def test_every_system_has_tiny_settings():
-    assert set(worlds.TINY) == set(SYSTEMS)
-
-
-def observed(of, steps=ROUND):
-    """The terms that were seen, with a finite value, in some of the next steps."""
-    seen = set()
-    for _ in range(steps):
-        of.step(report=True)
-        seen |= {term for term in of.system.weights if math.isfinite(of.ledger.means()[term])}
-    return seen
+    assert set(worlds.TINY) == set(METHODS)
 
 
 PRESETS = [(name, preset) for name, kind in SYSTEMS.items() for preset in kind.presets]
 
 
-@EACH_SYSTEM
-def test_every_declared_term_is_observed(name):
-    of = engine(name)
-    in_force = {t.name for t in SYSTEMS[name].terms if t.exists(of.system.hyper)}
-    assert observed(of) == set(of.system.weights) == in_force
+@EACH_VARIANT
+@pytest.mark.parametrize("promise", KEPT, ids=lambda promise: promise.name)
+def test_every_variant_keeps_its_promises(promise, name):
+    promise.check(lambda weights: variant(name, weights=weights))
 
 
 @pytest.mark.parametrize(("name", "preset"), PRESETS)
 def test_every_preset_trains_and_observes_its_terms(name, preset):
     of = worlds.engine_of_preset(name, preset)
-    in_force = {t.name for t in SYSTEMS[name].terms if t.exists(of.system.hyper)}
+    in_force = {t.name for t in METHODS[name].in_force(of.system.hyper)}
     assert observed(of) == set(of.system.weights) == in_force
-
-
-@EACH_VARIANT
-def test_every_player_moves_and_covers_the_parameters(name):
-    of = variant(name)
-    before = parameters(of)
-    played(of, ROUND)
-    frozen = {id(p) for network in of.system.frozen.values() for p in network.parameters()}
-    still = [n for n, p in of.system.named_parameters() if torch.equal(p, before[n]) and id(p) not in frozen]
-    # A shift of all logits changes no Wasserstein loss, and no hinge loss as long as all of them lie within the margin.
-    assert not still or (of.system.hyper.gan in ("wgan", "hinge") and all(name.endswith("bias") for name in still))
-    owned = [id(p) for player in of.system.players for p in player.parameters]
-    trained = [id(p) for p in of.system.parameters() if id(p) not in frozen]
-    assert sorted(owned) == sorted(trained), "players are disjoint and own every parameter that is not frozen"
-
-
-@EACH_SYSTEM
-def test_a_move_touches_its_players_only(name, monkeypatch):
-    of = engine(name)
-    players = {player.name for player in of.system.players}
-    moved: list[set[str]] = []
-    apply = type(of)._move
-    before = parameters(of)
-
-    def watched(self, flat, total):
-        owner = {id(p): player.name for player in self.system.players for p in player.parameters}
-        before = {n: p.detach().clone() for n, p in self.system.named_parameters()}
-        apply(self, flat, total)
-        changed = {owner[id(p)] for n, p in self.system.named_parameters() if not torch.equal(p, before[n])}
-        assert changed == {flat.player.name}
-        moved.append(changed)
-
-    monkeypatch.setattr(of, "_move", watched.__get__(of))
-    played(of, ROUND)
-    assert set().union(*moved) == players
-    assert before.keys() == parameters(of).keys()
 
 
 @EACH_SYSTEM
@@ -131,16 +71,6 @@ def test_grad_mode_held_over_a_yield_is_refused(name):
 
 
 @EACH_VARIANT
-def test_saving_and_loading_is_exact(name):
-    undisturbed = state_digest(played(variant(name)))
-    first = played(variant(name), STEPS // 2)
-    second = variant(name)
-    load_state(second, load(save(named_state(first) or {})))
-    assert state_digest(second) == state_digest(first)
-    assert state_digest(played(second, STEPS - STEPS // 2)) == undisturbed
-
-
-@EACH_VARIANT
 @pytest.mark.parametrize("workers", [2, 4])
 def test_any_number_of_workers_is_one(workers, name):
     assert on_workers(workers)[name] == alone(name)
@@ -153,11 +83,6 @@ def test_eight_workers_are_one():
 @pytest.mark.parametrize("seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 23))])
 def test_a_run_whose_workers_are_killed_and_change_in_number_comes_to_the_same(seed, tmp_path):
     assert train_in_legs(seed, tmp_path) == {name: alone(name)[0] for name in worlds.DISTURBED}
-
-
-@EACH_VARIANT
-def test_reporting_changes_no_bits(name):
-    assert state_digest(played(variant(name), report=True)) == state_digest(played(variant(name)))
 
 
 @pytest.mark.parametrize(("name", "term"), [(n, t) for n in VARIANTS for t in worlds.terms_of(n)])
@@ -249,14 +174,14 @@ def test_lr_ratio_changes_the_critics_alone(name):
 def test_what_is_shown_is_what_is_declared(name):
     of = variant(name)
     kind = type(of.system)
-    images = {domain: torch.zeros(2, *worlds.SHAPES[domain]) for domain in kind.reads.domains}
+    images = {domain: torch.zeros(2, *worlds.SHAPES[domain]) for domain in of.system.reads.domains}
     with torch.no_grad():
         shown = of.system.show(images)
     way_back = set() if "a" in of.system.translators else {"fake_a", "cycle_a", "cycle_b"}
     optional = {"idt_a", "idt_b"} | way_back
     assert set(kind.shows) - optional <= set(shown) <= set(kind.shows)
     assert all(picture.shape == (2, *worlds.SHAPES["b"]) for picture in shown.values())
-    assert set(of.system.translators) <= set(kind.reads.domains)
+    assert set(of.system.translators) <= set(of.system.reads.domains)
 
 
 @pytest.mark.parametrize("name", [n for n in VARIANTS if worlds.varies(n)])
@@ -282,11 +207,11 @@ def test_another_seed_gives_other_bits(name):
 @pytest.mark.parametrize("image", [32, 64])
 @EACH_SYSTEM
 def test_every_system_builds_at_both_sizes(name, image, channels):
-    kind = SYSTEMS[name]
+    kind = METHODS[name]
     shapes = dict.fromkeys(kind.reads.domains, (channels, image, image))
     hyper = kind.Hyper(**worlds.TINY[name])
     kind.check(shapes, hyper)
-    weights = {term.name: term.weight for term in kind.terms if term.exists(hyper)}
+    weights = {term.name: term.weight for term in kind.in_force(hyper)}
     system = kind.build(hyper, shapes, weights, STEPS)
     with torch.no_grad():
         shown = system.show({domain: torch.zeros(2, *shape) for domain, shape in shapes.items()})

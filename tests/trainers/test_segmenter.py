@@ -122,6 +122,9 @@ class Colours:
     def attributes(self, domain, index):
         raise AssertionError("a segmenter reads none")
 
+    def text(self, domain, index):
+        raise AssertionError("a segmenter reads none")
+
     def label_map(self, domain, index):
         return None
 

@@ -11,120 +11,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tests.trainers import variants
 from trainers import randomness
 from trainers.engine import Engine, Options
-from trainers.replica import attributes, classes
-from trainers.settings import Balance, aliases, effective
+from trainers.replica import attributes, classes, texts
+from trainers.settings import aliases, effective
 from trainers.state import digest, named_state
 from trainers.system import System
-from trainers.systems.catalog import SYSTEMS
+from trainers.systems.catalog import STAGES, SYSTEMS
 from trainers.tree import Tree
 
+METHODS = SYSTEMS | STAGES  # all that is trained: systems, and `system:stage`
 IMAGE, BATCH, STEPS, SEED = 32, 4, 6, 7
-CLASSES = 3
+CLASSES, TINY, VARIANTS, DISTURBED = variants.CLASSES, variants.TINY, variants.VARIANTS, variants.DISTURBED
 SHAPES = {"a": (3, IMAGE, IMAGE), "b": (3, IMAGE, IMAGE), "labels": (1, IMAGE, IMAGE)}
 MAPPED = {"alabels": ("a", "labels"), "blabels": ("b", "labels")}  # sources with label maps -> their domains
-
-# The smallest settings under which every part of a system is at work: pools fill and swap within a few steps.
-TINY: dict[str, dict[str, Any]] = {
-    "cyclegan": {"width": 4, "blocks": 1, "critic": "patch16", "critic_width": 4, "pool": 6},
-    "pix2pix": {"width": 4, "levels": 3, "critic": "patch16", "critic_width": 4},
-    "bicyclegan": {"latent": 3, "width": 4, "levels": 3, "encoder_width": 4, "critic": "patch16", "critic_width": 4},
-    "cvae-gan": {"latent": 3, "width": 4, "levels": 3, "encoder_width": 4, "critic": "patch16", "critic_width": 4},
-    "clr-gan": {"latent": 3, "width": 4, "levels": 3, "encoder_width": 4, "critic": "patch16", "critic_width": 4},
-    "dcgan": {"latent": 4, "width": 4, "critic_width": 4},
-    "wgan": {"latent": 4, "width": 4, "critic_width": 4},
-    "began": {"latent": 4, "width": 4, "critic_width": 4},
-    "cgan": {"latent": 4, "width": 4, "critic_width": 4, "embedding": 3, "classes": CLASSES},
-    "balanced": {
-        "width": 4,
-        "blocks": 1,
-        "critic": "patch16",
-        "critic_width": 4,
-        "pool": 6,
-        "identity": True,
-        "task_width": 4,
-        "classes": CLASSES,
-    },
-    "classifier": {"width": 4, "classes": CLASSES},
-    "segmenter": {"width": 4, "classes": CLASSES},
-    "discogan": {"width": 4, "critic_width": 4, "warm_steps": 2, "weight_decay": 0.0},  # decay moves whom nothing moves
-    "dualgan": {"width": 4, "levels": 3, "critic_width": 4},
-    "distancegan": {"width": 4, "blocks": 1, "critic": "patch16", "critic_width": 4, "pool": 6, "warm_steps": 2},
-}
-# The variants that are killed, and go on with another number of workers, at random moments.
-DISTURBED = (
-    "cyclegan",
-    "cyclegan-vanilla-ema",
-    "pix2pix",
-    "pix2pix-batchnorm-gan",
-    "pix2pix-encdec-channels-last",
-    "cyclegan-balance",
-    "pix2pix-skip",
-    "cyclegan-began",
-    "bicyclegan",
-    "distancegan",
-    "wgan",
-)
-# Further settings that must hold every promise too.
-VARIANTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
-    **{name: (name, {}, {}) for name in TINY},
-    "cyclegan-vanilla-ema": ("cyclegan", {"gan": "vanilla", "ema": 0.9, "identity": False}, {"ema": 0.9}),
-    "pix2pix-batchnorm-gan": ("pix2pix", {"norm": "batch", "conditional": False, "critic": "pixel"}, {}),
-    "pix2pix-encdec-channels-last": ("pix2pix", {"generator": "encdec"}, {"layout": "channels_last"}),
-    "cyclegan-balance": (
-        "cyclegan",
-        {"smoothing": 0.1},
-        {
-            "balance": Balance(
-                critic_turns=1, target_accuracy=0.6, most_turns=3, lr_ratio=0.5, warmup_turns=2, warmup_steps=2
-            )
-        },
-    ),
-    "cyclegan-began": ("cyclegan", {"gan": "began", "critic": "autoencoder"}, {}),
-    "cyclegan-wgan-lp": ("cyclegan", {"gan": "wgan", "penalty": "lp"}, {}),
-    "cyclegan-hinge-gp-sum": ("cyclegan", {"gan": "hinge", "penalty": "gp", "penalty_patches": "sum"}, {}),
-    "pix2pix-wgan-clip-skip": (
-        "pix2pix",
-        {"gan": "wgan", "clip": 0.01, "optimizer": "rmsprop"},
-        {"on_nonfinite": "skip", "bad": (2, 1)},
-    ),
-    "pix2pix-minimax-noise": ("pix2pix", {"gan": "minimax", "noise": 3}, {}),
-    "pix2pix-skip": ("pix2pix", {}, {"on_nonfinite": "skip", "bad": (2, 1)}),
-    "balanced-frozen-as-printed": ("balanced", {"task_net": "frozen", "lp_interp": "source", "identity": False}, {}),
-    "classifier-a": ("classifier", {"domain": "a"}, {}),
-    "segmenter-a": ("segmenter", {"domain": "a"}, {}),
-    "bicyclegan-wgan-lp-conditional": ("bicyclegan", {"gan": "wgan", "penalty": "lp", "conditional": True}, {}),
-    "bicyclegan-conv-batchnorm": (
-        "bicyclegan",
-        {"encoder": "conv", "norm": "batch", "dropout": 0.5, "where": "input", "latent_moves_encoder": True},
-        {},
-    ),
-    "dcgan-tricks": (
-        "dcgan",
-        {
-            "latent_kind": "spherical",
-            "smoothing": 0.1,
-            "upsample": "pixel_shuffle",
-            "downsample": "average",
-            "generator_norm": "instance",
-        },
-        {},
-    ),
-    "wgan-gp-controller": (
-        "wgan",
-        {"optimizer": "adam", "beta1": 0.0, "clip": None, "norm": "none", "penalty": "gp", "upsample": "nearest"},
-        {"balance": Balance(critic_turns=2, target_accuracy=0.7, most_turns=3)},
-    ),
-    "discogan-instance-gp-decay": ("discogan", {"norm": "instance", "penalty": "gp", "weight_decay": 1e-5}, {}),
-    "dualgan-clip-batchnorm": ("dualgan", {"penalty": "none", "clip": 0.01, "norm": "batch"}, {}),
-    "distancegan-one-sided-self": ("distancegan", {"sides": "ab", "distance": "self", "self_axis": "height"}, {}),
-    "distancegan-plain-cycle-lp": ("distancegan", {"normalised": False, "cycle": True, "penalty": "lp"}, {}),
-    "distancegan-discogan-cycle": ("distancegan", {"architecture": "discogan", "gan": "vanilla", "cycle": True}, {}),
-    "cgan-plain-lp": ("cgan", {"matching": False, "norm": "instance", "penalty": "lp"}, {}),
-    "cgan-attributes": ("cgan", {"labels": "attributes"}, {}),
-    "cgan-domain-gp": ("cgan", {"labels": "domain", "classes": 2, "norm": "instance", "penalty": "gp"}, {}),
-}
 
 
 def read(replicas: int, bad: tuple[int, int] | None = None, least: int = 1) -> Any:
@@ -153,6 +54,7 @@ def read(replicas: int, bad: tuple[int, int] | None = None, least: int = 1) -> A
                 out[domain][0, 3, 3, 0] = math.nan
             numbers = np.array([ord(domain) + 5 * draw + slot for slot in slots])
             out[classes(domain)] = numbers % CLASSES
+            out[texts(domain)] = np.stack([1 + numbers % CLASSES, 9 * (numbers // CLASSES % 2)], 1)
             out[attributes(domain)] = (numbers[:, None] >> np.arange(CLASSES) & 1) > 0
         return out
 
@@ -185,9 +87,9 @@ class Pictures:
 
 def build(name: str, weights: Mapping[str, float] | None = None, seed: int = SEED, **hyper: Any) -> System:
     """A tiny system with its initial weights."""
-    kind = SYSTEMS[name]
+    kind = METHODS[name]
     settings = kind.Hyper(**(TINY[name] | hyper))
-    in_force = [term for term in kind.terms if term.exists(settings)]
+    in_force = kind.in_force(settings)
     chosen = {term.name: term.weight for term in kind.terms} | dict(weights or {})
     torch.default_generator.manual_seed(randomness.key(seed, "weights"))
     return kind.build(settings, SHAPES, effective(in_force, chosen), STEPS)
@@ -205,7 +107,7 @@ def engine(
 ) -> Engine:
     """An engine over a tiny system; two replicas on one worker unless told otherwise."""
     where = tree or Tree(2)
-    kind = SYSTEMS[name]
+    kind = METHODS[name]
     system = build(name, weights, options.get("seed", SEED), **dict(hyper or {}))
     least = kind.min_per_replica + (kind.min_per_replica % 2 if kind.even else 0)
     settings = Options(**{"seed": SEED, "balance": kind.balance, **options})
@@ -225,7 +127,7 @@ def variant(
 
 def engine_of_preset(name: str, preset: str) -> Engine:
     """The engine of a system's preset, with small networks."""
-    kind = SYSTEMS[name]
+    kind = METHODS[name]
     chosen = kind.presets[preset]
     weights = {term: value for key, value in chosen.weights.items() for term in aliases(kind.terms)[key]}
     balance = dataclasses.replace(kind.balance, **chosen.balance)
@@ -235,16 +137,16 @@ def engine_of_preset(name: str, preset: str) -> Engine:
 def varies(name: str) -> bool:
     """Whether a row of `VARIANTS` shows another picture at every call."""
     system, hyper, _ = VARIANTS[name]
-    kind = SYSTEMS[system]
+    kind = METHODS[system]
     return kind.varies(kind.Hyper(**{**TINY[system], **hyper}))
 
 
 def terms_of(name: str) -> list[str]:
     """The terms in force in a row of `VARIANTS`."""
     system, hyper, _ = VARIANTS[name]
-    kind = SYSTEMS[system]
+    kind = METHODS[system]
     settings = kind.Hyper(**{**TINY[system], **hyper})
-    return [term.name for term in kind.terms if term.exists(settings)]
+    return [term.name for term in kind.in_force(settings)]
 
 
 def state_of(of: Engine) -> dict[str, Tensor]:
