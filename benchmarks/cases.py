@@ -16,7 +16,7 @@ import torch
 from benchmarks.measure import Finding, conditions, parser, show
 from trainers import randomness
 from trainers.engine import Engine, Options
-from trainers.replica import classes, to_images
+from trainers.replica import classes, texts, to_images
 from trainers.settings import Reads, effective
 from trainers.system import Shapes, System
 from trainers.systems.catalog import SYSTEMS
@@ -78,7 +78,9 @@ class Case:
         def read(source: str, draw: int, replica: int) -> dict[str, np.ndarray]:
             here = slice(replica * each, (replica + 1) * each)
             images = {domain: pixels[domain][here] for domain in reads.sources[source]}
-            return images | {classes(domain): labels[here] for domain in reads.labelled}
+            told = {classes(domain): labels[here] for domain in reads.labelled}
+            words = {texts(domain): 1 + labels[here, None] for domain in reads.captioned}
+            return images | told | words
 
         return read
 
@@ -104,7 +106,8 @@ BICYCLEGAN = Case("bicyclegan", {"width": 16, "encoder_width": 16, "critic_width
 DISTANCEGAN = Case("distancegan", {"width": 16, "blocks": 3, "cycle": True}, image=64, batch=8)
 UNIT = Case("unit", {"width": 16, "critic_width": 16}, image=64, batch=4)
 MUNIT = Case("munit", {"width": 16, "mlp": 64, "critic_width": 16}, image=64, batch=4)
-CASES = {case.system: case for case in (CYCLEGAN, PIX2PIX, BICYCLEGAN, DISTANCEGAN, UNIT, MUNIT)}
+OST = Case("ost", {"width": 16, "blocks": 4, "critic_width": 16}, image=64, batch=4)
+CASES = {case.system: case for case in (CYCLEGAN, PIX2PIX, BICYCLEGAN, DISTANCEGAN, UNIT, MUNIT, OST)}
 
 
 def main_of(

@@ -45,9 +45,15 @@ def train(system: str, side: str) -> None:
 
 def allocated(system: str, side: str) -> float:
     """MB of tensors that were alive at once at most. For a process of its own."""
+    return most_alive(lambda: train(system, side))
+
+
+def most_alive(work: Callable[[], None]) -> float:
+    """MB of tensors that were alive at once at most during some work. For a process of its own."""
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler tells when it begins and ends
     torch.set_num_threads(1)
     with profile(profile_memory=True) as seen:
-        train(system, side)
+        work()
     changes = sorted((e.start_ns(), e.nbytes()) for e in seen.kineto_results.events() if e.name() == "[memory]")
     alive = most = 0
     for _, size in changes:
@@ -94,7 +100,6 @@ def main() -> None:
     options.add_argument("--system", choices=CASES, help="this one only")
     options.add_argument("--rounds", type=int, default=3, help="of the resident size; the other is exact")
     asked = options.parse_args()
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler tells when it begins and ends
     where = conditions()
     findings: list[Finding] = []
     for system in [asked.system] if asked.system else CASES:

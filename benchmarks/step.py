@@ -23,6 +23,7 @@ from benchmarks.measure import Finding, Watch, interleave, ratio, wait_for_quiet
 from benchmarks.textbook import Textbook, TextbookCycleGAN, TextbookPix2Pix
 from benchmarks.textbook_bicycle import TextbookBicycleGAN
 from benchmarks.textbook_distance import TextbookDistanceGAN
+from benchmarks.textbook_ost import TextbookOST
 from benchmarks.textbook_unit import TextbookMUNIT, TextbookUNIT
 from trainers import randomness
 from trainers.engine import STAGE
@@ -34,6 +35,7 @@ TEXTBOOK: dict[str, type[Textbook]] = {
     "distancegan": TextbookDistanceGAN,
     "unit": TextbookUNIT,
     "munit": TextbookMUNIT,
+    "ost": TextbookOST,
 }
 
 TARGET = 0.98
@@ -45,7 +47,7 @@ def check_agreement(case: Case) -> None:
     """Raise RuntimeError unless both sides' losses agree.
 
     The textbook's dice (dropout, latent vectors) are seeded as the engine seeds those of a step's first segment, in which
-    both sides throw all of theirs, in the same order; those of UNIT and MUNIT once more for the second.
+    both sides throw all of theirs, in the same order; those of UNIT, MUNIT and OST once more for the second.
     """
     engine, pixels = case.engine(), case.pixels()
     textbook = TEXTBOOK[case.system](case.build(), fused=True)
@@ -53,6 +55,8 @@ def check_agreement(case: Case) -> None:
         seed = partial(randomness.seed_generators, engine.device, SEED, STAGE, t, 0)
         if isinstance(textbook, TextbookUNIT | TextbookMUNIT):
             textbook.players.between = partial(seed, 1)
+        elif isinstance(textbook, TextbookOST):
+            textbook.between = partial(seed, 1)
         engine.step()
         seed(0)
         losses = textbook.step(pixels)

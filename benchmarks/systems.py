@@ -1,4 +1,4 @@
-"""Pictures a second of every system's step: 64 pixels, batches of 4, every network of width 32, on one thread and on two.
+"""Pictures a second and peak memory of every system: 64 pixels, batches of 4, networks of width 32, one thread and two.
 
     python -m benchmarks.systems [--system cyclegan] [--rounds 6] [--block 3] [--json]
 
@@ -9,6 +9,8 @@ These are no ratios: they tell dear methods from cheap ones, and mean little bes
 
 One thread goes by the CPU's clock, so that others on the machine hardly matter. Two go by the wall's, and only where others
 leave the cores alone: threads that wait for each other and for somebody else's time say nothing about a step.
+
+Memory is of tensors, as `python -m benchmarks.peak` counts it: networks, moments and histories of generated pictures among them.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ import time
 import torch
 
 from benchmarks.cases import CLASSES, Case
+from benchmarks.fresh import fresh
 from benchmarks.measure import BUSY, Finding, Timed, Watch, conditions, parser, quartiles, quiet, show, wait_for_quiet
+from benchmarks.peak import STEPS, most_alive
 from trainers.engine import Engine
 from trainers.systems.catalog import SYSTEMS
 
@@ -64,6 +68,17 @@ def rates(name: str, seconds: list[float], block: int, note: str, unfit: str = "
     return Finding(name, middle, low, high, len(found), None, True, "images/s", note, unfit)
 
 
+def memory(system: str) -> float:
+    """MB of tensors at most, from before the networks are built until the histories are full. For a process of its own."""
+
+    def train() -> None:
+        engine = case(system).engine()
+        for _ in range(STEPS):
+            engine.step()
+
+    return most_alive(train)
+
+
 def measure(system: str, rounds: int, block: int, alone: bool) -> list[Finding]:
     """The findings of one system: one thread, and two where the machine is ours alone."""
     engine = case(system).engine()
@@ -95,6 +110,8 @@ def main() -> None:
     for system in [asked.system] if asked.system else SYSTEMS:
         print(f"timing {system}", file=sys.stderr)
         findings += measure(system, asked.rounds, asked.block, alone)
+        size = fresh(memory, system)
+        findings.append(Finding(f"{system}, memory", size, size, size, 1, None, False, "MB"))
     show(findings, where, asked.json)
 
 
