@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.learning import drawings
+from tests.learning import drawings, framed
 from tests.learning.laboratory import ROOT, Laboratory, record
 
 VARIABLE = "I2I_LEARNING"  # the folder of the pages to write the results into, relative to the repository
@@ -36,6 +36,22 @@ def source_reader(laboratory, digits):
     """A classifier of MNIST."""
     laboratory.command("task", "train", "--data", digits, "--domain", "a", "--steps", "800", "--name", "source-reader")
     return "source-reader"
+
+
+@pytest.fixture(scope="session")
+def framed_digits(laboratory):
+    """Digits that fill their pictures alike, a: optdigits, b: MNIST."""
+    framed.write(laboratory.folder / "framed")
+    laboratory.command("shards", "build", "folder", "shards/framed", "--from", "framed", "--validation", "0.2")
+    return "shards/framed"
+
+
+@pytest.fixture(scope="session")
+def framed_reader(laboratory, framed_digits):
+    """A classifier of MNIST's."""
+    reader = ("--domain", "b", "--steps", "1000", "--name", "framed-reader")
+    laboratory.command("task", "train", "--data", framed_digits, *reader)
+    return "framed-reader"
 
 
 @pytest.fixture(scope="session")
