@@ -27,36 +27,24 @@ from functools import cache
 from typing import Any, ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from trainers.adversarial import CRITERIA
 from trainers.errors import SettingError
 from trainers.hyper import Adversary, Learning, penalised
-from trainers.label_maps import MOST_CLASSES, classes_of, levels_of
+from trainers.layouts import LABEL_MAP, Layouts
 from trainers.networks.blocks import instance_norm
 from trainers.networks.enhancer import CoarseToFine, FeatureCritic
 from trainers.settings import Preset, Reads, Term, setting
 from trainers.system import Move, Player, Replica, Shapes, System
 
-PICTURE, LABEL_MAP = "picture", "label_map"
-LABELS = "labels"  # what the builders call the domain of label maps
 LAYERS_WEIGH = 4.0  # all layers of a critic together
 
 
 @dataclass(frozen=True)
-class Pix2PixHDHyper(Learning, Adversary):
+class Pix2PixHDHyper(Learning, Adversary, Layouts):
     """pix2pixHD's settings with the published defaults."""
 
-    input: str = setting(
-        PICTURE, "what is translated: pictures of a, or the label maps of b", choices=(PICTURE, LABEL_MAP), fixed=True
-    )
-    label_map: str = setting(
-        LABELS, "the domain of label maps, where they are the input: a grey level for each class", fixed=True
-    )
-    classes: int | None = setting(
-        None, "number of classes of pixels; empty: as many as the label maps have", minimum=1, fixed=True
-    )
     width: int = setting(64, "channels of the generator's first layer, at the full size", minimum=1, maximum=4096)
     halvings: int = setting(4, "halvings in the global generator", minimum=1, maximum=12)
     blocks: int = setting(9, "residual blocks of the global generator", minimum=0, maximum=64)
@@ -115,8 +103,7 @@ class Pix2PixHD(System):
         super().__init__(weights)
         channels = shapes["b"][0]
         self.hyper, self.reads = hyper, self.reading(hyper)
-        assert hyper.input == PICTURE or hyper.classes is not None, "the plan fills the number of classes in"
-        told = hyper.classes or 0 if hyper.input == LABEL_MAP else shapes["a"][0]
+        told = hyper.told_channels(shapes)
         self.gan = hyper.criterion
         self.ab = CoarseToFine(
             told,
@@ -144,9 +131,8 @@ class Pix2PixHD(System):
     @classmethod
     def reading(cls, hyper: Any) -> Reads:
         """Pairs of a and b, or pictures of b and their label maps."""
-        if hyper.input == LABEL_MAP:
-            return Reads(("b", hyper.label_map), paired=True, label_map=hyper.label_map)
-        return cls.reads
+        read: Reads = hyper.reads(cls.reads)
+        return read
 
     @classmethod
     def check(cls, shapes: Shapes, hyper: Any) -> None:
@@ -163,24 +149,7 @@ class Pix2PixHD(System):
             raise SettingError(
                 "hyper.local_share", hyper.local_share, f"that much of the run is not left; nearest: {left}"
             )
-        if hyper.input == LABEL_MAP and hyper.classes is not None and not 2 <= hyper.classes <= MOST_CLASSES:
-            told = "a map of one class tells nothing" if hyper.classes < 2 else "a grey level stands for one class"
-            raise SettingError(
-                "hyper.classes", hyper.classes, f"{told}; nearest: {min(max(hyper.classes, 2), MOST_CLASSES)}"
-            )
-
-    def told(self, picture: Tensor) -> Tensor:
-        """What the networks are given of an input `[N,C,H,W]` in [-1, 1]: itself, or of a label map a plane for each class."""
-        if self.hyper.input == PICTURE:
-            return picture
-        classes = classes_of(levels_of(picture), self.hyper.classes)
-        return F.one_hot(classes, self.hyper.classes).permute(0, 3, 1, 2).float()
-
-    def draw(self, replica: Replica) -> tuple[Tensor, Tensor]:
-        """Inputs as the networks see them and their truths, `[N,C,H,W]` each."""
-        one, other = replica.draw_pair()
-        a, b = (one, other) if self.hyper.input == PICTURE else (other, one)
-        return self.told(a), b
+        hyper.check_layouts()
 
     def movers(self, t: int) -> tuple[Player, ...]:
         """Who learns at step `t` beside the critics."""
@@ -199,7 +168,7 @@ class Pix2PixHD(System):
 
     def step(self, t: int, replica: Replica) -> Iterator[Move]:
         """The generator moves, or the part of it whose time it is; then D, on the same pictures."""
-        a, b = self.draw(replica)
+        a, b = self.hyper.draw(replica)
         if t < self.fine_from:
             a, b = self.ab.smallest(a), self.ab.smallest(b)
             fake_b = self.ab.coarse(a)
@@ -229,5 +198,5 @@ class Pix2PixHD(System):
 
     def show(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """`fake_b`, by the whole generator."""
-        source = "a" if self.hyper.input == PICTURE else self.hyper.label_map
-        return {"fake_b": self.ab(self.told(images[source]))} if source in images else {}
+        source = self.reads.source
+        return {"fake_b": self.ab(self.hyper.told(images[source]))} if source in images else {}
