@@ -14,9 +14,13 @@ import torch
 from torch import Tensor
 
 from trainers.engine import Engine
+from trainers.feature_judge import InNetwork
+from trainers.features import Module, Network, OfTask, TaskNetwork
 from trainers.health_judge import Health
-from trainers.judges import Draws, Judge, Own, Pixels, Reader, TaskNetwork
+from trainers.judges import Draws, Judge, Own, Pixels, Reader
 from trainers.measures import unit
+from trainers.outputs import LOGITS, PIXELS
+from trainers.pair_judge import Pairs
 from trainers.rows import Rows
 from trainers.samples import Samples, Viewer
 from trainers.scores import JUDGED, Given, available
@@ -30,12 +34,20 @@ SAMPLES = "eval/samples"  # how many the scores are of, in the domain that has m
 class How:
     """`draws`: translations of each picture, where they differ; `task`: a network of domain b, on the engine's device.
 
-    `pixel_classes`: how many classes of pixels `task` knows; 0: it knows those of pictures.
+    `pixel_classes`: how many classes of pixels `task` knows; 0: it knows those of pictures. `features`: a module
+    that looks at pictures, on the engine's device, and `gives`: its outputs.
     """
 
     draws: int = 8
     task: TaskNetwork | None = None
     pixel_classes: int = 0
+    features: Module | None = None
+    gives: frozenset[str] = frozenset()
+
+    @property
+    def networks(self) -> list[Network]:
+        """All that look at pictures."""
+        return [*([OfTask(self.task)] if self.task else []), *([self.features] if self.features else [])]
 
 
 Stages = dict[str, np.ndarray]  # stage of the translation -> uint8 [samples,H,W,C]
@@ -48,11 +60,14 @@ def evaluate(engine: Engine, samples: Samples, how: How | None = None) -> tuple[
     """
     how = how or How()
     viewer, rows = Viewer(engine, samples), Rows()
-    scores = {score.name: score for score in available(type(engine.system), _given(viewer, how))}
+    given = _given(viewer, how)
+    scores = {score.name: score for score in available(type(engine.system), given)}
     stages: Stages = {}
     with averaged_weights(engine), torch.no_grad():
-        judges: list[Judge] = [Pixels(scores, viewer, rows), Draws(scores, viewer, rows, how.draws, how.task)]
+        judges: list[Judge] = [Pixels(scores, viewer, rows), Pairs(scores, viewer, rows)]
+        judges += [Draws(scores, viewer, rows, how.draws, how.networks)]
         judges += [Reader(scores, viewer, rows, how.task, how.pixel_classes)] if how.task else []
+        judges += [InNetwork(scores, viewer, rows, network, given) for network in how.networks]
         judges += [Own(viewer, rows)] if engine.system.judges else []
         health = Health(viewer, rows)
         for number in viewer.chunks:
@@ -82,6 +97,9 @@ def _given(viewer: Viewer, how: How) -> Given:
         truth=samples.truth,
         labelled=frozenset(domain for domain, n in counts.items() if any(known(domain, i) for i in range(n))),
         label_maps=how.pixel_classes > 0,
+        kinds=frozenset({PIXELS if how.pixel_classes else LOGITS}),
+        features=how.features.name if how.features else "",
+        gives=how.gives,
         task=JUDGED if how.task else "",
         draws=how.draws,
         varied=viewer.varied,

@@ -8,28 +8,15 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from trainers.kid import kid
-from trainers.label_maps import share
+from trainers.features import Network, TaskNetwork
+from trainers.label_maps import fcn_scores, share, tallies
 from trainers.measures import MEASURES, angle, l1, nearest, saved, spread
+from trainers.outputs import FEATURES, PIXELS
 from trainers.rows import Rows
 from trainers.samples import Chunk, Viewer
-from trainers.scores import JUDGED
 from trainers.settings import Score
 
-FAKE, REAL = "features of fake_b", "features of b"  # tables beside those of the scores
 Scores = Mapping[str, Score]  # by name, those that there are
-
-
-class TaskNetwork(Protocol):
-    """A network that knows the classes of domain b, or those of its pixels."""
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """`[N,C,H,W]` in [-1, 1] -> logits `[N,classes]`; of pixels `[N,classes,H,W]`."""
-        ...
-
-    def features(self, x: Tensor) -> Tensor:
-        """`[N,C,H,W]` in [-1, 1] -> `[N,F]`."""
-        ...
 
 
 class Judge(Protocol):
@@ -42,7 +29,7 @@ class Judge(Protocol):
         """Score name -> its value, of those that are no mean of a table; called when every worker's rows are there."""
 
 
-def _put(rows: Rows, name: str, chunk: Chunk, values: Tensor, keep: Sequence[int]) -> None:
+def put(rows: Rows, name: str, chunk: Chunk, values: Tensor, keep: Sequence[int]) -> None:
     """Values `[N]` or `[N,F]` of the chunk's samples `keep`."""
     rows.put(name, [chunk.start + offset for offset in keep], values)
 
@@ -59,43 +46,41 @@ class Pixels:
         for name, score in self._scores.items():
             if score.of in chunk.shown:
                 values = MEASURES[name](chunk.shown[score.of], chunk.images[score.against])
-                _put(self._rows, name, chunk, values, range(len(values)))
+                put(self._rows, name, chunk, values, range(len(values)))
 
     def totals(self) -> dict[str, float]:
         return {}
 
 
 class Reader:
-    """A task network: which class it reads in a picture, and how far its features of outputs are from those of real ones.
+    """A task network: which class it reads in a picture.
 
     It sees pictures as they would be saved, in fp32. pixel_classes: as many as it tells pixels apart by; 0: it tells pictures.
     """
 
     def __init__(self, scores: Scores, viewer: Viewer, rows: Rows, task: TaskNetwork, pixel_classes: int = 0) -> None:
         self._viewer, self._rows, self._task, self._pixel_classes = viewer, rows, task, pixel_classes
-        self._read = [name for name in ("task_accuracy", "task_accuracy_input") if name in scores]
-        self._scores, self._kid = scores, "kid[task]" in scores
-        for name in self._read:
+        self._scores = {
+            name: score for name, score in scores.items() if name in ("task_accuracy", "task_accuracy_input")
+        }
+        self._pixels = {name: score for name, score in scores.items() if score.output == PIXELS}
+        for name in self._scores:
             rows.reserve(name, viewer.longest)
-        if self._kid:
-            shape = viewer.engine.shapes[JUDGED]
-            width = task.features(torch.zeros(1, *shape, device=viewer.engine.device)).shape[1]
-            for table in (FAKE, REAL):
-                rows.reserve(table, viewer.longest, width)
+        if self._pixels:
+            rows.reserve(PIXELS, viewer.longest, 3 * pixel_classes)
 
     def look(self, chunk: Chunk) -> None:
         pictures = {**chunk.images, **chunk.shown}
-        for name in self._read:
-            score = self._scores[name]
+        for name, score in self._scores.items():
             if score.of in pictures:
                 truth, known = self._truth(chunk, score.against)
                 said = self._task(saved(pictures[score.of])).argmax(1).cpu()
                 if known:
-                    _put(self._rows, name, chunk, share(said[known], truth), known)
-        for table, name in ((FAKE, "fake_b"), (REAL, JUDGED)):
-            if self._kid and name in pictures:
-                features = self._task.features(saved(pictures[name]))
-                _put(self._rows, table, chunk, features, range(len(features)))
+                    put(self._rows, name, chunk, share(said[known], truth), known)
+                if (
+                    known and self._pixels and name == "task_accuracy"
+                ):  # of the same pictures, held against the same maps
+                    put(self._rows, PIXELS, chunk, tallies(said[known], truth, self._pixel_classes), known)
 
     def _truth(self, chunk: Chunk, domain: str) -> tuple[Tensor, list[int]]:
         """The classes of the chunk's pictures, `[n]`, or of their pixels, `[n,H,W]`; and which of its samples have them."""
@@ -106,10 +91,8 @@ class Reader:
         return labels[known], known
 
     def totals(self) -> dict[str, float]:
-        if not self._kid:
-            return {}
-        paired = self._viewer.samples.truth
-        return {"kid[task]": kid(self._rows.filled(FAKE), self._rows.filled(REAL), paired)}
+        counts = self._rows.filled(PIXELS) if self._pixels else torch.empty(0)
+        return fcn_scores(counts) if len(counts) else {}
 
 
 class Draws:
@@ -118,10 +101,11 @@ class Draws:
     Samples with the same picture of a are one input, which has the truths of all of them: the first stands for it.
     """
 
-    def __init__(self, scores: Scores, viewer: Viewer, rows: Rows, draws: int, task: TaskNetwork | None) -> None:
-        self._viewer, self._rows, self._task = viewer, rows, task
+    def __init__(self, scores: Scores, viewer: Viewer, rows: Rows, draws: int, networks: Sequence[Network]) -> None:
+        self._viewer, self._rows = viewer, rows
         self._draws = draws if viewer.varied else 1
-        self._wanted = [name for name in ("nearest_truth", "diversity", "diversity[task]") if name in scores]
+        self._networks = {name: n for n in networks if (name := f"diversity[{n.name}]") in scores}
+        self._wanted = [name for name in ("nearest_truth", "diversity", *self._networks) if name in scores]
         for name in self._wanted:
             rows.reserve(name, viewer.longest)
         self._truths: dict[int, Sequence[int]] = {}  # input -> the numbers of its truths
@@ -151,10 +135,10 @@ class Draws:
         for offset, of_input in zip(inputs, draws.unbind(1), strict=True):
             self._find_truths(chunk.start + offset, of_input)
         if "diversity" in self._wanted:
-            _put(self._rows, "diversity", chunk, spread(draws, l1), inputs)
-        if self._task is not None and "diversity[task]" in self._wanted:
-            features = torch.stack([self._task.features(saved(draw)) for draw in draws])
-            _put(self._rows, "diversity[task]", chunk, spread(features, angle), inputs)
+            put(self._rows, "diversity", chunk, spread(draws, l1), inputs)
+        for name, network in self._networks.items():
+            features = torch.stack([network.look(draw, (FEATURES,)).rows[FEATURES] for draw in draws])
+            put(self._rows, name, chunk, spread(features, angle), inputs)
 
     def _find_truths(self, index: int, draws: Tensor) -> None:
         """How near the draws of one input, `[K,C,H,W]`, come to each of its truths."""
@@ -186,7 +170,7 @@ class Own:
         for score in system.judges:
             values = told[score.name]
             known = [i for i in range(len(values)) if all(of[i] >= 0 for of in classes)]
-            _put(self._rows, score.name, chunk, values[known], known)
+            put(self._rows, score.name, chunk, values[known], known)
 
     def totals(self) -> dict[str, float]:
         tables = {name: self._rows.filled(name) for name in self._viewer.system.tables}

@@ -34,6 +34,28 @@ def overlaps(said: Tensor, truth: Tensor, classes: int) -> Tensor:
     return torch.stack([*both, *either], 1).flatten(2).sum(2)
 
 
+def tallies(said: Tensor, truth: Tensor, classes: int) -> Tensor:
+    """Classes of pixels `[N,H,W]` twice -> `[N,3 x classes]`: of each class the pixels in both, in the map, in the reading."""
+    mapped, read = ([classed == c for c in range(classes)] for classed in (truth, said))
+    both = [one & other for one, other in zip(mapped, read, strict=True)]
+    return torch.stack([*both, *mapped, *read], 1).flatten(2).sum(2)
+
+
+def fcn_scores(counts: Tensor) -> dict[str, float]:
+    """`tallies` of all samples, `[N,3 x classes]` in float64 -> pixel accuracy, class accuracy and class IoU.
+
+    Long, Shelhamer, Darrell, section 5: right pixels over all; the mean over the classes of right ones over those in the maps; and
+    that of both over either. A class that is nowhere to be divided by has no part in a mean.
+    """
+    both, mapped, read = counts.sum(0).chunk(3)
+    either = mapped + read - both
+    return {
+        "pixel_accuracy": float(both.sum() / mapped.sum()),
+        "class_accuracy": float((both[mapped > 0] / mapped[mapped > 0]).mean()),
+        "class_iou": float((both[either > 0] / either[either > 0]).mean()),
+    }
+
+
 def mean_iou(counts: Tensor) -> float:
     """`overlaps` of all samples, `[N,2 x classes]` in float64 -> the mean over the classes of both / either.
 

@@ -34,6 +34,12 @@ class Rows:
         )  # -0.0 becomes 0.0, as in a sum
         table[places, -1] = 1.0
 
+    def add(self, name: str, row: int, values: Tensor) -> None:
+        """Add `[width]` to a row, which must be of one worker alone: sums of numbers in an order of their own, not of workers."""
+        table = self._tables[name]
+        table[row, :-1] += values.double().cpu()
+        table[row, -1] = 1.0
+
     def add_up(self, tree: Tree, device: torch.device) -> None:
         """Every worker's rows on every worker. `device`: what the workers' group sends from. Raises PeerLost."""
         for name, table in self._tables.items():
@@ -45,6 +51,12 @@ class Rows:
         """The rows that were filled, in order: `[n,width]`."""
         table = self._tables[name]
         return table[table[:, -1] > 0.0, :-1]
+
+    def both(self, name: str, other: str) -> tuple[Tensor, Tensor]:
+        """Two tables of width 1, in the rows that are filled in both: `[n]` twice."""
+        one, two = self._tables[name], self._tables[other]
+        rows = (one[:, -1] > 0.0) & (two[:, -1] > 0.0)
+        return one[rows, 0], two[rows, 0]
 
     def mean(self, name: str) -> float | None:
         """Of a table of width 1; None where it has no rows, or is not there: 0 might be a perfect score."""

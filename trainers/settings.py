@@ -84,7 +84,10 @@ class Score:
     validation value of; it cannot judge a search over its own weight (the largest weight would win). `needs_task`: only
     with a task network. `needs_labels`: only where pictures of `against` have classes. `varied`: only of a system whose
     translations of one picture differ. `fixed`: it looks at no translation, so every trial has the same value. `least`:
-    validation pictures that each domain must have.
+    validation pictures that each domain must have. `output`: what it needs of a network that looks at pictures, one of
+    `trainers.outputs`; that is the task network where the name says so or `needs_task` does, else the one that was chosen.
+    `aside`: why it can judge no search, to be read after its name; empty where it can. `pulled`: a group of
+    terms that act on the score without being it, so that it cannot judge their weights either.
     """
 
     name: str
@@ -99,72 +102,14 @@ class Score:
     varied: bool = False
     fixed: bool = False
     least: int = 1
+    output: str = ""
+    aside: str = ""
+    pulled: str = ""
 
     @property
     def metric(self) -> str:
         """The name in logs and in `objective.metric`."""
         return f"eval/{self.name}"
-
-
-SCORES = {
-    score.metric: score
-    for score in (
-        Score("l1", "min", "fake_b", "b", "mean |output - truth|, images in [0, 1], a to b", True),
-        Score("psnr", "max", "fake_b", "b", "peak signal-to-noise ratio against the truth in dB, a to b", True),
-        Score("ssim", "max", "fake_b", "b", "structural similarity with the truth, at most 1, a to b", True),
-        Score("l1_ba", "min", "fake_a", "a", "mean |output - truth|, images in [0, 1], b to a", True),
-        Score("psnr_ba", "max", "fake_a", "a", "peak signal-to-noise ratio against the truth in dB, b to a", True),
-        Score("ssim_ba", "max", "fake_a", "a", "structural similarity with the truth, at most 1, b to a", True),
-        Score("cycle", "min", "cycle_a", "a", "mean |G_ba(G_ab(a)) - a|, images in [0, 1]", False, measures="cyc"),
-        Score("identity", "min", "idt_b", "b", "mean |G_ab(b) - b|, images in [0, 1]", False, measures="idt"),
-        Score(
-            "nearest_truth",
-            "min",
-            "fake_b",
-            "b",
-            "mean over all truths of an input of |truth - the draw nearest to it|, images in [0, 1]",
-            True,
-        ),
-        Score(
-            "task_accuracy",
-            "max",
-            "fake_b",
-            "a",
-            "share of the outputs that the task network takes for the class of their input",
-            needs_task=True,
-            needs_labels=True,
-        ),
-        Score(
-            "task_accuracy_input",
-            "max",
-            "a",
-            "a",
-            "the same of the inputs as they are: what doing nothing would give",
-            needs_task=True,
-            needs_labels=True,
-            fixed=True,
-        ),
-        Score(
-            "kid[task]",
-            "min",
-            "fake_b",
-            "b",
-            "kernel inception distance of outputs and real pictures in the task network's features; around 0 at best",
-            needs_task=True,
-            least=2,
-        ),
-        Score("diversity", "max", "fake_b", "", "mean |difference| of two draws, images in [0, 1]", varied=True),
-        Score(
-            "diversity[task]",
-            "max",
-            "fake_b",
-            "",
-            "mean of 1 - cosine of two draws' features in the task network",
-            needs_task=True,
-            varied=True,
-        ),
-    )
-}
 
 
 def setting(

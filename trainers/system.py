@@ -170,7 +170,8 @@ class System(nn.Module, ABC):
     `reads` is what a system usually draws from, of an instance what that one does (see `reading`). `judges`: scores of its
     own that `verdicts` gives; `tables`: those of them that are no mean over samples, and how many numbers a sample has instead,
     of which `total` makes the score. `starts`: networks of players that begin with the weights of what they are named after,
-    where there is such a thing; they are their own otherwise. `stages`: trainings that come before this one, in order; `terms`
+    where there is such a thing; they are their own otherwise. `takes`: shapes of pictures that it translates and never reads,
+    by the name that `show` knows them by. `stages`: trainings that come before this one, in order; `terms`
     has theirs too, and `enter` takes over what they come to. `stage`: of a system that is a stage itself, its name.
     """
 
@@ -199,6 +200,7 @@ class System(nn.Module, ABC):
     controlled: tuple[str, ...]
     measures: Mapping[str, tuple[int, ...]]
     tables: Mapping[str, int]
+    takes: Shapes
 
     def __init__(self, weights: Mapping[str, float]) -> None:
         """`weights`: effective weight of each term in force."""
@@ -207,7 +209,7 @@ class System(nn.Module, ABC):
         self.frozen, self.starts, self.controlled, self.measures = {}, {}, (), {}
         self.numbers: Mapping[str, Tensor] = {}  # of the controlled terms, as they are in this step
         self.measured: Mapping[str, Tensor] = {}
-        self.tables = {}
+        self.tables, self.takes = {}, {}
 
     @classmethod
     def varies(cls, hyper: Any) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,6 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from tests.trainers.worlds import CLASSES, IMAGE
+from trainers.features import Module, Shown, load_module
+
+PAIRS = {
+    "eval/collapse",
+    "eval/distance_correlation",
+    "eval/distance_correlation_halves",
+}  # of any translation from a to b
 
 
 class Flat:
@@ -73,6 +82,10 @@ class Thirds(nn.Module):
         quarters: Tensor = nn.functional.adaptive_avg_pool2d(x.mean(1, keepdim=True), 2).flatten(1)
         return (quarters + 1) / 2
 
+    def maps(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Two layers: the picture, and the means of its quarters."""
+        return x, nn.functional.adaptive_avg_pool2d(x, 2)
+
     def forward(self, x: Tensor) -> Tensor:
         """`[N,C,H,W]` -> logits `[N,3]`."""
         level = self.features(x).mean(1, keepdim=True)
@@ -86,3 +99,32 @@ class PixelThirds(Thirds):
         """`[N,C,H,W]` -> logits `[N,3,H,W]`."""
         level = (x.mean(1, keepdim=True) + 1) / 2
         return -(level - torch.tensor([0.0, 0.5, 1.0])[:, None, None]).abs()
+
+
+class Tiny(nn.Module):
+    """A network that gives all that a module can: of weights 1, so that its numbers can be read off pictures in [0, 1]."""
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """`[N,3,H,W]` -> features `[N,4]`, the quarters' means; logits `[N,2]`; the same means as `lpips`; the picture as maps."""
+        means = nn.functional.adaptive_avg_pool2d(x.mean(1, keepdim=True), 2).flatten(1)
+        return {
+            "features": means,
+            "logits": means[:, :2] * 8,
+            "lpips": means,
+            "early": x,
+            "late": x[:, :, ::2, ::2] * 2,
+        }
+
+
+def as_file(network: nn.Module, side: int = IMAGE) -> bytes:
+    """A network as a user exports it."""
+    sink = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.save(torch.jit.trace(network, torch.zeros(2, 3, side, side), strict=False), sink)
+    return sink.getvalue()
+
+
+def tiny_module(network: nn.Module | None = None) -> Module:
+    """It, loaded; pictures in [0, 1]."""
+    return load_module(as_file(network or Tiny()), "tiny", Shown(low=0.0), torch.device("cpu"))

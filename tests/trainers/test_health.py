@@ -12,8 +12,8 @@ from trainers.evaluation import evaluate
 from trainers.health import PREFIX, SIGNS, signs_of
 from trainers.health_judge import pooled, spread
 from trainers.samples import CHUNK
+from trainers.score_list import SCORES
 from trainers.scores import scores_of
-from trainers.settings import SCORES
 from trainers.systems.catalog import SYSTEMS
 from trainers.tree import Tree
 

@@ -1,16 +1,24 @@
 """Which scores there can be, and what is told where one cannot."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
+from tests.trainers.judging import PAIRS
+from trainers.score_list import SCORES, in_network
 from trainers.scores import available, everything, lacking, scores_of
-from trainers.settings import SCORES
 from trainers.systems.catalog import SYSTEMS
 
 PIXELS = {"eval/l1", "eval/psnr", "eval/ssim"}
 BACK = {f"{metric}_ba" for metric in PIXELS}
-TASK = {"eval/task_accuracy", "eval/task_accuracy_input", "eval/kid[task]"}
+FEATURES = {"eval/kid[task]", "eval/kid_spread[task]", "eval/fid[task]", "eval/style"}
+LOGITS = {"eval/is[task]", "eval/mode_coverage", "eval/mode_kl"}
+FCN = {"eval/pixel_accuracy", "eval/class_accuracy", "eval/class_iou"}
+OF_INPUTS = {"eval/content", "eval/cosine", "eval/separation"}
+UNLABELLED = FEATURES | LOGITS | OF_INPUTS
+TASK = {"eval/task_accuracy", "eval/task_accuracy_input"} | FCN | UNLABELLED
+TRUE = {"eval/nearest_truth", "eval/retrieval"}
 CYCLE = {"eval/cycle", "eval/identity"}
 DIVERSITY = {"eval/diversity", "eval/diversity[task]"}
 
@@ -26,10 +34,10 @@ def metrics(name, **changes):
 @pytest.mark.parametrize(
     ("name", "scores"),
     [
-        ("cyclegan", PIXELS | BACK | TASK | CYCLE | {"eval/nearest_truth"}),
-        ("pix2pix", PIXELS | TASK | DIVERSITY | {"eval/nearest_truth"}),
-        ("bicyclegan", PIXELS | TASK | DIVERSITY | {"eval/nearest_truth"}),
-        ("dcgan", {"eval/kid[task]"} | DIVERSITY),
+        ("cyclegan", PIXELS | BACK | TASK | CYCLE | TRUE | PAIRS),
+        ("pix2pix", PIXELS | TASK | DIVERSITY | TRUE | PAIRS),
+        ("bicyclegan", PIXELS | TASK | DIVERSITY | TRUE | PAIRS),
+        ("dcgan", FEATURES | LOGITS | DIVERSITY | {"eval/collapse"}),
         ("classifier", {"eval/accuracy"}),
         ("segmenter", {"eval/accuracy", "eval/miou"}),
     ],
@@ -39,16 +47,40 @@ def test_what_a_system_can_have_where_nothing_is_wanting(name, scores):
 
 
 def test_what_is_wanting_takes_its_scores_with_it():
-    assert metrics("bicyclegan", truth=False) == TASK | DIVERSITY
-    assert metrics("bicyclegan", task="") == PIXELS | {"eval/nearest_truth", "eval/diversity"}
-    assert metrics("bicyclegan", labelled=frozenset("b"), truth=False) == {"eval/kid[task]"} | DIVERSITY
-    assert metrics("bicyclegan", draws=1, truth=False) == TASK
-    assert (
-        metrics("bicyclegan", channels={"a": 1, "b": 3}, truth=False) == TASK - {"eval/task_accuracy_input"} | DIVERSITY
-    )
+    assert metrics("bicyclegan", truth=False) == TASK | DIVERSITY | PAIRS
+    assert metrics("bicyclegan", task="") == PIXELS | PAIRS | {"eval/nearest_truth", "eval/diversity"}
+    assert metrics("bicyclegan", labelled=frozenset("b"), truth=False) == UNLABELLED | DIVERSITY | PAIRS
+    assert metrics("bicyclegan", draws=1, truth=False) == TASK | PAIRS
+    grey = metrics("bicyclegan", channels={"a": 1, "b": 3}, truth=False)
+    assert grey == (TASK - {"eval/task_accuracy_input"} - OF_INPUTS) | DIVERSITY | PAIRS
+    assert LOGITS & metrics("bicyclegan", kinds=frozenset({"pixels"})) == set()
+    assert FCN & metrics("bicyclegan", kinds=frozenset({"logits"})) == set()
     assert metrics("bicyclegan", counts={"a": 9, "b": 0}) == set()
     assert "eval/kid[task]" not in metrics("bicyclegan", counts={"a": 9, "b": 1})
     assert "eval/kid[task]" in metrics("bicyclegan", counts={"a": None, "b": 2})
+
+
+def test_another_network_has_scores_of_its_own_and_is_the_one_that_is_asked():
+    net = {"task": "", "features": "net", "truth": True}
+    mine = {
+        "eval/kid[net]",
+        "eval/kid_spread[net]",
+        "eval/fid[net]",
+        "eval/diversity[net]",
+        "eval/retrieval",
+        "eval/cosine",
+    }
+    some = {"features", "lpips"}
+    assert metrics("bicyclegan", gives=frozenset(some), **net) == (
+        PIXELS | PAIRS | {"eval/nearest_truth", "eval/diversity"} | mine | {"eval/separation", "eval/lpips[net]"}
+    )
+    both = metrics("bicyclegan", features="net", gives=frozenset(some))
+    assert {"eval/kid[task]", "eval/kid[net]"} <= both
+    assert "eval/content" not in both, "the network that was named is asked for all that has no name in it"
+    score = scores_of(SYSTEMS["bicyclegan"], SYSTEMS["bicyclegan"].reads, "net")["eval/is[net]"]
+    assert lacking(score, SYSTEMS["bicyclegan"], given("bicyclegan", gives=frozenset(some), **net)) == (
+        "needs classes of pictures, and net has features, learned perceptual distances"
+    )
 
 
 @pytest.mark.parametrize(
@@ -97,6 +129,22 @@ def test_what_is_wanting_takes_its_scores_with_it():
         ),
         ("eval/diversity", {"draws": 1}, "compares draws, and evaluation.draws is 1; nearest: 2"),
         ("eval/diversity", {}, ""),
+        (
+            "eval/content",
+            {"task": ""},
+            "needs a network that looks at pictures of domain b: name one as evaluation.features, or train one with "
+            "`i2i-cluster task train` and name it as task: ...",
+        ),
+        (
+            "eval/is[task]",
+            {"kinds": frozenset({"pixels"})},
+            "needs classes of pictures, and the task network has features, maps of features, classes of pixels",
+        ),
+        (
+            "eval/cosine",
+            {"channels": {"a": 1, "b": 3}},
+            "shows pictures of domain a to a network for b, and they have 1 and 3 channels",
+        ),
     ],
 )
 def test_what_a_score_lacks_is_told(metric, changes, text):
@@ -117,3 +165,14 @@ def test_noise_makes_pix2pix_vary():
 
 def test_every_score_says_which_way_is_better():
     assert all(metric == f"eval/{score.name}" and score.mode in ("min", "max") for metric, score in SCORES.items())
+
+
+def test_every_score_is_explained():
+    text = (Path(__file__).parents[2] / "docs/scores.md").read_text()
+    missing = [
+        score.name for score in SCORES.values() if f"{score.name.partition('[')[0]}`" not in text.replace("[NAME]", "")
+    ]
+    assert not missing
+    assert in_network(SCORES["eval/is[task]"], "net").meaning.startswith(
+        "inception score: how surely net reads classes in"
+    )

@@ -99,6 +99,9 @@ TINY: dict[str, dict[str, Any]] = {
     "simgan:first": {"width": 4, "blocks": 1, "lr": 0.03},
     "dtn": {"width": 4, "critic_width": 4, "task_width": 4, "classes": CLASSES},
     "bigan": {"width": 4, "blocks": 1, "critic": "patch16", "critic_width": 4},
+    "crn": {"width": 6, "task_width": 4, "task_classes": CLASSES, "classes": CLASSES},
+    "srgan": {"width": 4, "blocks": 1, "critic_width": 4, "task_width": 4, "task_classes": CLASSES},
+    "srgan:first": {"width": 4, "blocks": 1},
 }
 # The variants that are killed, and go on with another number of workers, at random moments.
 DISTURBED = (
@@ -208,5 +211,9 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "simgan-features-gp": ("simgan", {"psi": "features", "penalty": "gp", "classes": CLASSES, "task_width": 4}, {}),
     "dtn-binary-lp": ("dtn", {"critic": "binary", "smooth": False, "penalty": "lp"}, {}),
     "dtn-batchnorm": ("dtn", {"norm": "batch"}, {}),
+    "crn-diverse-segmenter": ("crn", {"images": 3, "input": "label_map", "task_kind": "segmenter"}, {}),
+    "crn-pixels-of-several": ("crn", {"images": 2, "features": "none", "input": "label_map"}, {}),
+    "srgan-task-batchnorm": ("srgan", {"content": "task", "generator_norm": "batch", "layer": 2, "factor": 2}, {}),
+    "srgan-plain-lp": ("srgan", {"generator_norm": "none", "norm": "instance", "penalty": "lp"}, {}),
     "bigan-wgan-lp": ("bigan", {"gan": "wgan", "penalty": "lp"}, {}),
 }

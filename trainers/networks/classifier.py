@@ -1,6 +1,7 @@
 """Small networks that judge what others made: a classifier, a segmenter, and the features of both. They are trained apart.
 
-Their norm is one group norm over a whole sample: an instance norm would hide a map's mean from the pooling that follows.
+Their norm is one group norm over a whole sample: an instance norm would hide a map's mean from the pooling that follows. A
+loss or a score may compare the maps of their three layers on the way in.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainers.networks.blocks import initialise_xavier
+
+LAYERS = 3  # that `maps` gives
 
 
 def _block(channels_in: int, channels_out: int, stride: int) -> nn.Sequential:
@@ -31,6 +34,14 @@ class Classifier(nn.Module):
         """`x: [N,C,H,W]` -> `[N,4 x width]`, what the last layer sees."""
         out: Tensor = self.body(x).mean((2, 3))
         return out
+
+    def maps(self, x: Tensor) -> tuple[Tensor, ...]:
+        """`x: [N,C,H,W]` -> what its three blocks make of it, `[N,C,H,W]` each."""
+        found, blocks = [], [self.body[:2], self.body[2], self.body[3]]
+        for block in blocks:
+            x = block(x)
+            found.append(x)
+        return tuple(found)
 
     def forward(self, x: Tensor) -> Tensor:
         """`x: [N,C,H,W]` -> logits `[N,classes]`."""
@@ -58,6 +69,12 @@ class Segmenter(nn.Module):
         """`x: [N,C,H,W]` -> `[N,4 x width]`, the mean of the innermost maps."""
         out: Tensor = self.inner(self.middle(self.outer(x))).mean((2, 3))
         return out
+
+    def maps(self, x: Tensor) -> tuple[Tensor, ...]:
+        """`x: [N,C,H,W]` -> what its three sizes see, `[N,C,H,W]` each."""
+        outer = self.outer(x)
+        middle = self.middle(outer)
+        return outer, middle, self.inner(middle)
 
     def forward(self, x: Tensor) -> Tensor:
         """`x: [N,C,H,W]` -> logits `[N,classes,H,W]`."""

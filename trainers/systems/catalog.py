@@ -12,6 +12,7 @@ from trainers.systems.cgan import CGAN
 from trainers.systems.classifier import Classifier
 from trainers.systems.clr_gan import CLRGAN
 from trainers.systems.cogan import CoGAN
+from trainers.systems.crn import CRN
 from trainers.systems.cvae_gan import CVAEGAN
 from trainers.systems.cyclegan import CycleGAN
 from trainers.systems.dcgan import DCGAN
@@ -25,6 +26,7 @@ from trainers.systems.pix2pix import Pix2Pix
 from trainers.systems.pix2pixhd import Pix2PixHD
 from trainers.systems.segmenter import Segmenter
 from trainers.systems.simgan import SimGAN
+from trainers.systems.srgan import SRGAN
 from trainers.systems.stackgan import StackGAN
 from trainers.systems.stargan import StarGAN
 from trainers.systems.unit import UNIT
@@ -57,6 +59,8 @@ SYSTEMS: dict[str, type[System]] = {
     SimGAN.name: SimGAN,
     DTN.name: DTN,
     BiGAN.name: BiGAN,
+    CRN.name: CRN,
+    SRGAN.name: SRGAN,
 }
 # Those that come before another one's own training, as `system:stage`.
 STAGES = {f"{name}:{stage.name}": stage.system for name, system in SYSTEMS.items() for stage in system.stages}

@@ -12,6 +12,7 @@ import hashlib
 import inspect
 import sys
 import traceback
+from contextlib import redirect_stdout
 from types import ModuleType
 
 from trainers.settings import OWN, Reads, Term
@@ -71,8 +72,9 @@ def _imported(file: str, code: str) -> ModuleType:
     module.__file__ = file
     sys.modules[name] = module  # dataclasses look for it there
     try:
-        exec(compile(code, file, "exec"), module.__dict__)
-    except BROKEN as error:
+        with redirect_stdout(sys.stderr):  # stdout may be JSON for programs
+            exec(compile(code, file, "exec"), module.__dict__)
+    except (*BROKEN, SystemExit) as error:  # nor may it end the program
         del sys.modules[name]
         raise NotASystem(f"{file}{line_of(error, file)}: {_words(error)}") from error
     return module
