@@ -60,7 +60,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV): a few minutes the first time."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint constraints.txt --editable '.[examples,test,dev]'
+		--constraint constraints.txt --editable '.[examples,report,test,dev]'
 	@touch $@
 
 $(PACKAGES): debian-packages.txt scripts/debian-packages.sh | $(INSTALLED)

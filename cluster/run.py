@@ -85,14 +85,32 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Features:
+    """A module whose features scores are taken in, by the `name` that they are called by: the address of its file, its sha256
+    (checked when it is read), how it wants its pictures (`image` pixels a side, 0: as they are; values from `low` to `high`;
+    `channels`), and what it gives: output -> columns of its rows, of maps the number of layers.
+    """
+
+    name: str
+    uri: str
+    sha256: str
+    image: int
+    low: float
+    high: float
+    channels: int
+    gives: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Run:
     """One training. `weights` holds every term of the system by its canonical name; `hyper` and `balance` are complete too.
 
     workers, least_workers: it runs on at most and at least so many. stall: seconds that a step may take before its worker
     is given up. cpu_capability: the instruction set of its arithmetic, "auto" for what torch finds. task: what judges its
-    pictures, or one of its losses asks. pauses: steps at which it may have to wait for others, and is saved for it. given: the
-    step of the last checkpoint that another trial gave it; it must not begin before that. stage: which stage of the system it is,
-    where it is one (see `cluster.stages`). code: the text of the file that `system` names, where it is the user's own.
+    pictures, or one of its losses asks. features: another network that judges them. pauses: steps at which it may
+    have to wait for others, and is saved for it. given: the step of the last checkpoint that another trial gave it; it must not
+    begin before that. stage: which stage of the system it is, where it is one (see `cluster.stages`). code: the text of the file
+    that `system` names, where it is the user's own.
     """
 
     sweep: str
@@ -118,6 +136,7 @@ class Run:
     stall: float = 600.0
     cpu_capability: str = "auto"
     task: Task | None = None
+    features: Features | None = None
     evaluation: Evaluation = field(default_factory=Evaluation)
     pauses: tuple[int, ...] = ()
     given: int = 0
@@ -141,5 +160,7 @@ class Run:
             fields["evaluation"] = Evaluation(**fields["evaluation"])
         if fields.get("task") is not None:
             fields["task"] = Task(**fields["task"])
+        if fields.get("features") is not None:
+            fields["features"] = Features(**fields["features"])
         fields["pauses"] = tuple(fields.get("pauses", ()))
         return Run(**fields)

@@ -118,6 +118,7 @@ def _part(run: Run, whole: object, stage: Stage, steps: int, before: list[str]) 
         every=Every(each, each, min(each, run.every.checkpoint)),
         keep=Keep(),
         task=run.task if kind.needs_task(hyper) else None,
+        features=None,
         pauses=(),
         given=0,
     )
@@ -147,9 +148,10 @@ def read_stage(store: Store, part: Part) -> Weights:
     mend = f"delete {store.uri}/{part.run.sweep} to have it trained again"
     try:
         card, weights = read_model(store, f"{part.paths.best}/")
-    except NoModel as error:
+        made = _decided(card["run"])
+    except (FileNotFoundError, KeyError, NoModel, TypeError) as error:
         raise NotAStage(f"stage {part.stage.name}: {part.paths.best} in {store.uri} is damaged; {mend}") from error
-    made, wanted = _decided(card["run"]), _decided(part.run.to_json())
+    wanted = _decided(part.run.to_json())
     if others := [name for name in wanted if made[name] != wanted[name]]:
         raise NotAStage(
             f"stage {part.stage.name}: {part.paths.best} was trained with another {', '.join(others)}; {mend}"

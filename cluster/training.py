@@ -16,6 +16,7 @@ from typing import cast
 from cluster.building import build_engine, process_settings
 from cluster.checkpoints.folder import Checkpoints
 from cluster.data import Batches, Indexed, Plain, open_data
+from cluster.features import load_features
 from cluster.layout import SweepPaths
 from cluster.meter import Meter, Tally, of_the_run
 from cluster.report import WAITING, Place, Report, Tell
@@ -27,8 +28,8 @@ from data_shards.store import open_store
 from trainers.engine import RETREAT_FACTOR, Engine
 from trainers.errors import NonFiniteError
 from trainers.evaluation import How, evaluate
+from trainers.features import TaskNetwork
 from trainers.grid import draw_grid
-from trainers.judges import TaskNetwork
 from trainers.ledger import VOTES
 from trainers.scores import JUDGED
 
@@ -93,7 +94,9 @@ class _Training:
         self.saver = Saver(run, place, engine, stream, checkpoints, tally.checkpoints)
         self.samples, self.measured = data.samples(run.evaluation.samples), data.measured
         pixel_classes = run.task.classes if run.task and run.task.label_map else 0
-        self.how = How(run.evaluation.draws, _load_judge(run, engine), pixel_classes)
+        gives = frozenset(run.features.gives if run.features else ())
+        module = load_features(run.features, engine.device)
+        self.how = How(run.evaluation.draws, _load_judge(run, engine), pixel_classes, module, gives)
         self.license = data.license  # pictures made from the data carry its attribution
         self.evaluation: dict[str, float] = {}
         self.meter = Meter(engine, run.data.batch, tally.data)

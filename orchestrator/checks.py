@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
+from cluster.run import Features
 from data_shards.address import is_remote
 from data_shards.errors import Unreachable
 from orchestrator.data import DataFacts, check_cache, check_counts, check_limits, open_manifest, read_data
 from orchestrator.draft import Draft, touch
 from orchestrator.errors import Refusal, asked, in_order, nearest, refuse, show
+from orchestrator.features import find_features
 from orchestrator.fitting import Case, cases_of, misfits
 from orchestrator.identity import ID_DIGITS, identity_of, sweep_id
 from orchestrator.idle import check_learning
@@ -34,8 +36,9 @@ from orchestrator.storage import check_storage
 from orchestrator.sweep import Sweep
 from orchestrator.task import TaskNetwork, check_needs, check_task, find_task, judged
 from orchestrator.trials import Trials, find_trials
+from trainers.score_list import SCORES
 from trainers.scores import JUDGED
-from trainers.settings import SCORES, Reads
+from trainers.settings import Reads
 from trainers.system import System
 from trainers.systems.catalog import SYSTEMS
 from trainers.systems.own import NotASystem, is_own, own_system
@@ -52,6 +55,7 @@ class Checked:
     system: type[System]
     data: DataFacts
     task: TaskNetwork | None
+    features: Features | None
     sizes: Sizes
     preset: Settings
     axes: Mapping[str, Axis]
@@ -79,7 +83,9 @@ def check(draft: Draft, file: str, machine: Machine, kept: Mapping[str, Auto]) -
     data = _data(mistakes, sweep, system, known)
     named = sweep.task is not None and mistakes.knows("task", "storage")
     task = mistakes.ask(find_task, str(sweep.task), sweep.storage) if named else None
-    right = _fitted(mistakes, draft, system, known, data, task, sizes) if system and known else None
+    told = mistakes.knows("evaluation.features", "data.image")
+    features = mistakes.ask(find_features, sweep, data) if told else None
+    right = _fitted(mistakes, draft, system, known, data, task, features, sizes) if system and known else None
     if right and not is_remote(sweep.storage):  # where one question costs no wait, the sweep's own place, too
         mistakes.ask(check_storage, sweep.storage, sweep_id(right.identity))
     mistakes.refuse(file)
@@ -178,6 +184,7 @@ def _fitted(
     known: Known,
     data: DataFacts | None,
     task: TaskNetwork | None,
+    features: Features | None,
     sizes: Sizes,
 ) -> Checked | None:
     """What the sweep is made of; None where something is wrong with it, or was before."""
@@ -193,7 +200,7 @@ def _fitted(
     mistakes.tell(common(lambda settings: check_learning(system, settings, written), meant))
     if sweep.task is None and mistakes.knows("task"):
         mistakes.tell(common(lambda one: asked(partial(check_needs, system, system.Hyper(**one.hyper), None)), meant))
-    objectives = _objectives(mistakes, draft, system, written, meant, data, task)
+    objectives = _objectives(mistakes, draft, system, written, meant, data, task, features)
     if not mistakes.knows("search"):
         mistakes.ask(find_trials, known.sweep, system, meant[0], {}, True)  # be it one of refused axes alone
         return None
@@ -203,15 +210,16 @@ def _fitted(
     if mistakes.any or data is None or objectives is None or trials is None:
         return None
     trials = replace(trials, notes=(*idle, *trials.notes))
-    mistakes.tell(check_trials(system, sweep, meant[0], axes, objectives, data, task))
-    identity = identity_of(sweep, data.sha256, task.sha256 if task else "")
-    return Checked(sweep, system, data, task, sizes, meant[0], axes, objectives, trials, identity)
+    stages = partial(check_stages, system, sizes, data, sweep.data.limit)
+    mistakes.tell(check_trials(system, sweep, meant[0], axes, objectives, data, task, stages))
+    identity = identity_of(sweep, data.sha256, task.sha256 if task else "", features.sha256 if features else "")
+    return Checked(sweep, system, data, task, features, sizes, meant[0], axes, objectives, trials, identity)
 
 
 def _complete(settings: Settings, data: DataFacts | None, task: TaskNetwork | None) -> Settings:
     """The settings with what is left to the data and to the task network."""
     settings = settings.with_classes(len(data.label_names)) if data else settings
-    return settings.with_task(task.width) if task else settings
+    return settings.with_task(task.settings) if task else settings
 
 
 def _check_data(
@@ -228,7 +236,8 @@ def _check_data(
     mistakes.ask(check_cache, data, sweep.data.cache.limit)
     if mistakes.knows("data.batch", "data.replicas", "data.limit", "resources.workers"):
         mistakes.ask(check_counts, data, reads, sweep.data.limit, sizes.batch)
-        mistakes.tell(common(lambda settings: check_stages(system, settings, sizes), meant))
+        stages = partial(check_stages, system, sizes, data, sweep.data.limit)
+        mistakes.tell(common(lambda settings: stages(system.Hyper(**settings.hyper)), meant))
 
 
 def _check_networks(
@@ -252,9 +261,10 @@ def _objectives(
     meant: Sequence[Settings],
     data: DataFacts | None,
     task: TaskNetwork | None,
+    features: Features | None,
 ) -> tuple[Objective, ...] | None:
     """What judges the trials, the first one before all. Of data and of a task network that are not known the best is assumed."""
-    if not mistakes.knows("objective", "evaluation"):
+    if not mistakes.knows("objective", "evaluation") or (draft.sweep.evaluation.features and features is None):
         return None
     is_named = task is not None or not mistakes.knows("task")
     network, label_map = JUDGED if is_named else "", ""
@@ -265,7 +275,8 @@ def _objectives(
         hyper = system.Hyper(**settings.hyper)
         facts = data or _hoped(system.reading(hyper))
         searching = bool(draft.sweep.search) or not mistakes.knows("search")
-        return find_objectives(system, draft.sweep, axes, facts, hyper, network, label_map, searching=searching)
+        about = axes, facts, hyper, network, label_map, features
+        return find_objectives(system, draft.sweep, *about, searching=searching)
 
     found = common(lambda settings: asked(partial(find, settings)), meant)
     if data is None:

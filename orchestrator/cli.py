@@ -13,7 +13,18 @@ from typing import Annotated
 
 import typer
 
-from orchestrator import checkpoints_cli, k8s_cli, running_cli, shards_cli, task_cli, up_cli
+from orchestrator import (
+    checkpoints_cli,
+    evaluate_cli,
+    k8s_cli,
+    report_cli,
+    running_cli,
+    shards_cli,
+    tables_cli,
+    task_cli,
+    translate_cli,
+    up_cli,
+)
 from orchestrator.options import (
     ClusterOption,
     MetricsPortOption,
@@ -41,6 +52,7 @@ app = typer.Typer(
 app.add_typer(shards_cli.app, name="shards")
 app.add_typer(checkpoints_cli.app, name="checkpoints")
 app.add_typer(task_cli.app, name="task")
+app.add_typer(tables_cli.app, name="tables")
 app.add_typer(k8s_cli.app, name="k8s")
 
 
@@ -236,24 +248,11 @@ def results(
         print_results(found, console())
 
 
+evaluate_cli.register(app)
+report_cli.register(app)
 running_cli.register(app)
 up_cli.register(app)
-
-
-@app.command()
-def translate(
-    name: SweepName,
-    source: Annotated[Path, typer.Argument(metavar="IN_DIR", help="Folder of pictures.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for the translations, PNG.")],
-    to: Annotated[
-        str | None, typer.Option("--to", help="Domain to translate to; default: the system's main one.")
-    ] = None,
-    storage: StorageOption = DEFAULT_STORAGE,
-) -> None:
-    """Translate a folder of pictures with a sweep's best model."""
-    from orchestrator.translate import translate_folder
-
-    translate_folder(name, storage, source, target, to)
+translate_cli.register(app)
 
 
 def main() -> None:

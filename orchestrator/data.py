@@ -44,6 +44,7 @@ class DataFacts:
     of the samples' classes, or of the pixels' where the system reads label maps. `label_names`: those of the labels that
     the system reads: classes, attributes or domains. `labelled`: the domains where some validation pictures have a class.
     `label_maps`: the domains that hold label maps. `notes`: what the user should know, a line each.
+    `license`: what its users must be told, as the manifest has it; empty where nobody knows.
     """
 
     uri: str
@@ -60,6 +61,7 @@ class DataFacts:
     labelled: frozenset[str] = frozenset()
     label_maps: Mapping[str, LabelMaps] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    license: str = ""
 
     def shapes(self, image: int) -> Shapes:
         """Domain -> (channels, height, width) as trained, with `image` pixels a side."""
@@ -122,6 +124,7 @@ def read_data(
             if name in manifest.domains
         },
         notes=(*notes_on_texts(manifest, reads), *(_not_balanced(manifest, reads.sources, limit) if balanced else ())),
+        license=manifest.head.license,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ class Draft:
     """`sweep`: what is right, with defaults and stand-ins for what is not. `found`: the mistakes, in the order of the file.
 
     unknown: dotted keys whose values are not known. places: dotted key -> its place in the file. written: the file as it is.
+    options: key -> the option of the command line that put another value in its place.
     """
 
     sweep: Sweep
@@ -47,6 +48,7 @@ class Draft:
     unknown: frozenset[str] = frozenset()
     places: Mapping[str, int] = field(default_factory=dict)
     written: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_draft(path: Path, instead: Mapping[str, Any] | None = None) -> Draft:
@@ -61,7 +63,8 @@ def load_draft(path: Path, instead: Mapping[str, Any] | None = None) -> Draft:
     if "code" in written.values:  # a file of values must not be one that runs
         found.append(Refusal("it is read from the file that `system` names; leave it out", path="code"))
         del values["code"]
-    return read_draft(with_code(values, path.parent), found)
+    draft = read_draft(with_code(values, path.parent), found)
+    return replace(draft, options={key: f"--{key}" for key in changed})
 
 
 def read_draft(values: Mapping[str, Any], found: Sequence[Refusal] = ()) -> Draft:

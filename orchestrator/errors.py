@@ -8,6 +8,7 @@ in `also`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from orchestrator.saying import visible
 
@@ -77,6 +78,19 @@ def refuse(found: Sequence[Refusal], file: str = "") -> None:
         first, *rest = mistakes
         first.also = tuple(rest)
         raise first
+
+
+@contextmanager
+def blamed(options: Mapping[str, str]) -> Iterator[None]:
+    """What is refused of a key that an option stands in for is told of the option, and not of the file. options: key -> option."""
+    try:
+        yield
+    except Refusal as refusal:
+        for one in (refusal, *refusal.also):
+            for key, option in options.items():
+                if one.path == key or one.path.startswith(f"{key}."):
+                    one.file, one.path = "", option + one.path.removeprefix(key)
+        raise
 
 
 def asked(*checks: Callable[[], object]) -> list[Refusal]:

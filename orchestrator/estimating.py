@@ -16,6 +16,7 @@ from orchestrator.memory import free_memory
 from orchestrator.plan import Plan
 from orchestrator.quantities import duration_text, size_text
 from orchestrator.search_view import trainings
+from orchestrator.stages import stages_of
 
 MOST_PIXELS = 5 * 10**8  # of a batch in one domain; beyond this not even one step could be waited for
 HOUR = 3600.0
@@ -48,8 +49,10 @@ def estimate_of(plan: Plan, before: SweepState | None = None, step_seconds: floa
 def describe_estimate(plan: Plan, found: Estimate) -> dict[str, Any]:
     """What the whole sweep takes if no trial is stopped early, as JSON-able values; None for what is not known here.
 
-    `seconds_per_step`: of a trial, with all its workers. `memory_bytes`: what a worker's step takes, at most.
+    `seconds_per_step`: of a trial, with all its workers. `memory_bytes`: what a worker's step takes, at most. `stages`: name ->
+    steps of what comes before a training, which is not in any of this.
     """
+    hyper = plan.system.Hyper(**plan.preset.hyper)
     told: dict[str, Any] = dict.fromkeys(("seconds_per_step", "seconds", "cpu_hours", "gpu_hours", "cost"))
     if found.seconds_per_step is not None:
         resources, sizes = plan.sweep.resources, plan.sizes
@@ -69,6 +72,7 @@ def describe_estimate(plan: Plan, found: Estimate) -> dict[str, Any]:
         "checkpoint_bytes": found.state_bytes,
         "memory_bytes": found.memory_bytes,
         "basis": found.basis,
+        "stages": {stage.name: stage.steps(hyper) for stage in stages_of(plan.system, plan.preset)},
     }
 
 
@@ -81,7 +85,8 @@ def estimate_text(told: Mapping[str, Any] | None) -> str:
         return f"of time, hours and money: not known from here; {weight}"
     whole = duration_text(max(1.0, round(told["seconds"])))
     step = f"{told['seconds_per_step']:.3g} s a step ({told['basis']})"
-    return f"about {whole} of training if no trial is stopped, at {step}; {weight}"
+    before = "".join(f", without the {steps} steps of stage {name}" for name, steps in told["stages"].items())
+    return f"about {whole} of training if no trial is stopped, at {step}{before}; {weight}"
 
 
 def hours_text(told: Mapping[str, Any] | None) -> str:

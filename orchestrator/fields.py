@@ -59,7 +59,7 @@ def field_problem(declared: type[Any], name: str, value: object, owner: str = ""
         wanted = " or ".join(WORDS[kind] for kind in allowed)
         return Refusal(f"must be {wanted}, not {show(value)}", value=value)
     choices = metadata.get("choices")
-    if choices and value not in choices:
+    if choices and value is not None and value not in choices:  # what may be empty says so by its type
         near = nearest(str(value), [str(choice) for choice in choices])
         return Refusal(f"cannot be {show(value)}", value=value, nearest=near, has=map(str, choices))
     lowest, highest = metadata.get("min"), metadata.get("max")
@@ -93,8 +93,9 @@ def fields_schema(declared: type[Any]) -> dict[str, Any]:
     properties = {}
     for field in fields_of(declared):
         names = [JSON_TYPES[kind] for kind in kinds[field.name]]
+        choices, may_be_empty = field.metadata.get("choices"), types.NoneType in kinds[field.name]
         extra = {
-            "enum": field.metadata.get("choices"),
+            "enum": (*choices, None) if choices and may_be_empty else choices,
             "minimum": field.metadata.get("min"),
             "maximum": field.metadata.get("max"),
         }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cluster.layout import SweepPaths
 from cluster.log.driver import is_driven
 from cluster.log.records import SweepState, UnreadableLog
-from cluster.log.store import log_place, read_state, sweeps_in
+from cluster.log.store import log_place, opened_as, read_state, sweeps_in
 from cluster.submission import read_submission
 from data_shards.address import is_remote, join
 from data_shards.errors import DataError
@@ -67,18 +67,24 @@ def find_sweep(wanted: str, storage: str, advice: str = "say where to look with 
         return found
     if is_remote(wanted) or "/" in wanted:  # a place, and no name
         raise Refusal(f"no sweep {wanted!r}: {_at(wanted)}", value=wanted)
-    sweeps, unreadable = _sweeps_of(open_to_look(storage))
+    store = open_to_look(storage)
+    sweeps, unreadable = _sweeps_of(store)
+    damaged = [sweep for sweep in unreadable if opened_as(store, SweepPaths(sweep)) == wanted]
     meant = [sweep for sweep in sweeps if sweep.state.name == wanted]
     if meant:
         if len(meant) > 1:
             older = ", ".join(sweep.state.id for sweep in meant[1:])
             say(f"{wanted} is {meant[0].state.id}, the newest sweep of that name; older: {older}", aside=True)
+        if damaged:
+            say(f"{wanted} is also {', '.join(damaged)}, whose log cannot be read", aside=True)
         return meant[0]
+    if damaged:
+        return open_sweep(store, damaged[0])  # which says what is wrong with it
     names = list(dict.fromkeys(sweep.state.name or sweep.state.id for sweep in sweeps))
     near = nearest(wanted, [*names, *(sweep.state.id for sweep in sweeps)])
     where = shown(storage)
     if unreadable:
-        several = f"{unreadable} sweeps whose logs" if unreadable > 1 else "a sweep whose log"
+        several = f"{len(unreadable)} sweeps whose logs" if len(unreadable) > 1 else "a sweep whose log"
         advice = f"it also holds {several} cannot be read; `i2i-cluster list` tells which"
         raise Refusal(f"no sweep {wanted!r} in {where}; {advice}", value=wanted, nearest=near, has=names)
     if not sweeps:
@@ -117,16 +123,16 @@ def _by_id(sweep: str, store: Store) -> FoundSweep | None:
     return None
 
 
-def _sweeps_of(store: Store) -> tuple[list[FoundSweep], int]:
-    """The sweeps of a storage whose logs can be read, the one that changed last first; and how many there are besides."""
-    sweeps, unreadable = [], 0
+def _sweeps_of(store: Store) -> tuple[list[FoundSweep], list[str]]:
+    """The sweeps of a storage whose logs can be read, the one that changed last first; and the ids of the others."""
+    sweeps, unreadable = [], []
     for sweep in sweeps_in(store):
         try:
             sweeps.append(open_sweep(store, sweep))
         except FileNotFoundError:
             pass  # claimed by a driver that has recorded nothing yet
         except UnreadableLog:
-            unreadable += 1
+            unreadable.append(sweep)
     return sorted(sweeps, key=lambda sweep: sweep.state.changed, reverse=True), unreadable
 
 

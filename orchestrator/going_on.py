@@ -10,6 +10,7 @@ import copy
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -17,6 +18,7 @@ from rich.console import Console
 from cluster.log.holder import last_holder
 from cluster.log.lock import SweepBusy
 from cluster.submission import read_submission
+from cluster.targets.target import TargetError
 from orchestrator.draft import Draft, read_draft
 from orchestrator.errors import Refusal, show
 from orchestrator.finding import FoundSweep
@@ -26,6 +28,7 @@ from orchestrator.plan import make_plan
 from orchestrator.saying import say
 from orchestrator.sizes import BOUNDLESS
 from orchestrator.sweep_cluster import LOCAL
+from orchestrator.sweeps import known_trials
 from orchestrator.targets import cluster_in
 from orchestrator.trust import is_trusted
 
@@ -93,7 +96,8 @@ def draft_of(found: FoundSweep, trials: str | None = None, cluster: str | None =
     values |= {"cluster": LOCAL if cluster else _where(found)} | cluster_in(cluster)
     if trials is not None:
         values["trials"] = _trials(about, values, trials)
-    return read_draft(values)
+    draft = read_draft(values)
+    return replace(draft, options={"cluster": "--cluster"}) if cluster else draft
 
 
 def _where(found: FoundSweep) -> Any:
@@ -122,8 +126,9 @@ def check_retry(found: FoundSweep, index: int) -> None:
     state = found.state
     trial = state.trials.get(index)
     if trial is None:
-        known = f"it has trials 0 to {max(state.trials)}" if state.trials else "it has none yet"
-        raise Refusal(f"sweep {state.name} has no trial {index}; {known}", path="TRIAL", value=index)
+        raise Refusal(
+            f"sweep {state.name} has no trial {index}; it has {known_trials(state)}", path="TRIAL", value=index
+        )
     if trial.state == "failed":
         return
     why = {
@@ -152,6 +157,10 @@ def _submit(
         return submit_anywhere(draft, file, console, detach=detach, allow_inexact=allow_inexact, only=only)
     except Refusal as refusal:
         raise in_words(refusal, found) from refusal
+    except TargetError as error:
+        if "cluster" in draft.options:
+            raise
+        raise TargetError(f"{error}; with `--cluster local` it goes on here") from error
 
 
 def check_same(found: FoundSweep, draft: Draft, file: str) -> None:

@@ -34,16 +34,19 @@ FREE = (
 BOUND = ("resources.threads", "resources.cpu_capability")
 
 
-def identity_of(sweep: Sweep, manifest: str, task: str = "") -> dict[str, Any]:
+def identity_of(sweep: Sweep, manifest: str, task: str = "", features: str = "") -> dict[str, Any]:
     """Dotted key -> value for every key that was written and that acts on a result.
 
-    manifest, task: the hashes of the data and of the task network's weights, which count in place of their addresses.
+    manifest, task, features: the hashes of the data, of the task network's weights and of the module of features, which count in
+    place of their addresses.
     """
     written = sweep.model_dump(exclude_unset=True, exclude={"search"})
     written["search"] = {key: spell_axis(axis) for key, axis in sweep.search.items()}
     flat = _flat(written, "")
     bound = {key: value for key, value in flat.items() if _is_under(key, BOUND) or not _is_under(key, FREE)}
-    return {**bound, "data.uri": f"manifest {manifest}", **({"task": f"model {task}"} if task else {})}
+    bound |= {"task": f"model {task}"} if task else {}
+    bound |= {"evaluation.features.module": f"module {features}"} if features else {}
+    return {**bound, "data.uri": f"manifest {manifest}"}
 
 
 def sweep_id(identity: Mapping[str, Any]) -> str:

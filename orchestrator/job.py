@@ -132,6 +132,7 @@ def about(plan: Plan, warm: Warm = ()) -> dict[str, Any]:
     return {
         "file": plan.file,
         "system": plan.system.name,
+        "data": {"name": plan.data.name, "license": plan.data.license},
         "identity": dict(plan.identity),
         "autos": dict(plan.sizes.autos),
         "objective": goals[0],

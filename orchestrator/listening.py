@@ -21,4 +21,5 @@ def with_port(draft: Draft, port: int | None) -> Draft:
     written = draft.written.get("metrics")
     changed = {**(written if isinstance(written, dict) else {}), "port": port}
     sweep = draft.sweep.model_copy(update={"metrics": metrics})
-    return replace(draft, sweep=sweep, written={**draft.written, "metrics": changed})
+    options = {**draft.options, "metrics.port": OPTION}
+    return replace(draft, sweep=sweep, written={**draft.written, "metrics": changed}, options=options)

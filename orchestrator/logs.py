@@ -23,6 +23,7 @@ from orchestrator.following import is_driven
 from orchestrator.saying import say
 from orchestrator.status import look
 from orchestrator.status_view import one_line
+from orchestrator.sweeps import known_trials
 from orchestrator.targets import see_job, target_again
 from orchestrator.trust import is_trusted
 
@@ -147,8 +148,9 @@ def _check(found: FoundSweep, trial: int, rank: int | None) -> None:
     """Raise Refusal where the sweep has no such trial, or the trial has no output of such a worker."""
     state = found.state
     if trial not in state.trials:
-        known = f"it has trials 0 to {max(state.trials)}" if state.trials else "it has none yet"
-        raise Refusal(f"sweep {state.name} has no trial {trial}; {known}", path="--trial", value=trial)
+        raise Refusal(
+            f"sweep {state.name} has no trial {trial}; it has {known_trials(state)}", path="--trial", value=trial
+        )
     ranks = sorted({segment.rank for segment in segments(found.store, found.paths.output(trial))})
     if rank is not None and ranks and rank not in ranks:
         there = ", ".join(map(str, ranks))

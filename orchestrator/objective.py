@@ -7,9 +7,10 @@ largest for the term it weighs. Both are refused, with the scores that can judge
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from cluster.run import Features
 from cluster.task import TASK
 from orchestrator.data import DataFacts
 from orchestrator.errors import Refusal, nearest_dotted, refuse, show
@@ -18,6 +19,7 @@ from orchestrator.settings import from_preset, searched_terms
 from orchestrator.space import Axis
 from orchestrator.sweep import Sweep
 from orchestrator.sweep_search import Objective as WrittenObjective
+from trainers.outputs import LOGITS, PIXELS
 from trainers.scores import Given, lacking, scores_of
 from trainers.settings import Reads, Score
 from trainers.system import System
@@ -41,18 +43,24 @@ def find_objective(
     hyper: object,
     task: str = "",
     label_map: str = "",
+    features: Features | None = None,
     *,
     searching: bool | None = None,
 ) -> Objective:
     """The sweep's objective; without a search and without one written, the first that could be.
 
     `hyper` decides which terms there are; `task` is the domain that the sweep's task network judges, if it has one, and
-    `label_map` the domain that a segmenter is held against. `searching`: whether there is a search, where `axes` are not all of it.
+    `label_map` the domain that a segmenter is held against; `features` its other network.
+    `searching`: whether there is a search, where `axes` are not all of it.
     Raises Refusal for a metric that does not exist or cannot judge.
     """
-    given = _given(system, sweep, data, hyper, task, label_map)
+    given = replace(_given(system, sweep, data, hyper, task, label_map), **_of_module(features))
     in_force = system.in_force(hyper)
-    scores = {m: score for m, score in scores_of(system, given.reads).items() if _computed(system, score, hyper)}
+    scores = {
+        m: score
+        for m, score in scores_of(system, given.reads, given.features).items()
+        if _computed(system, score, hyper)
+    }
     judges = _Judges(system, axes, given, scores, asked=system.needs_task(hyper))
     metrics = [*scores, *(f"loss/{term.name}" for term in in_force)]
     usable = [metric for metric in metrics if not judges.objection(metric)]
@@ -60,7 +68,8 @@ def find_objective(
     if written is None:
         if axes if searching is None else searching:
             raise Refusal("a search needs an objective, such as {metric: ...}", path="objective", has=usable)
-        first = next(m for m in usable if m not in scores or not scores[m].varied)  # to differ alone is no merit
+        # To differ alone is no merit, nor is what a loss may pull at.
+        first = next(m for m in usable if m not in scores or not (scores[m].varied or scores[m].pulled))
         return Objective(first, judges.better(first))
     metric = written.metric
     if metric in WEIGHTED:
@@ -114,9 +123,10 @@ def find_objectives(
     return first, *others
 
 
-def check_there(system: type[System], path: str, metric: str, hyper: Any) -> Refusal | None:
-    """A refusal, about `path`, where a metric that the system can have is not there under these settings."""
-    score = scores_of(system, system.reading(hyper)).get(metric)
+def check_there(system: type[System], features: str, path: str, metric: str, hyper: Any) -> Refusal | None:
+    """A refusal, about `path`, where a metric that the system can have is not there under these settings; `features`: the name of
+    the sweep's own network."""
+    score = scores_of(system, system.reading(hyper), features).get(metric)
     if score is None:
         found = any(metric == f"loss/{term.name}" for term in system.in_force(hyper))
     else:
@@ -151,6 +161,7 @@ def _given(system: type[System], sweep: Sweep, data: DataFacts, hyper: object, t
         truth=data.truth,
         labelled=data.label_maps[label_map].of if label_map else data.labelled,
         label_maps=bool(label_map),
+        kinds=frozenset({PIXELS if label_map else LOGITS}),
         task=task,
         draws=sweep.evaluation.draws,
         varied=system.varies(hyper),
@@ -158,6 +169,10 @@ def _given(system: type[System], sweep: Sweep, data: DataFacts, hyper: object, t
         counts=data.validation,
         channels={domain: channels for domain, (channels, _, _) in data.stored.items()},
     )
+
+
+def _of_module(features: Features | None) -> dict[str, Any]:
+    return {"features": features.name, "gives": frozenset(features.gives)} if features else {}
 
 
 @dataclass(frozen=True)
@@ -182,6 +197,8 @@ class _Judges:
             return lack
         if score and score.fixed:
             return "looks at no translation: every trial would have the same"
+        if score and score.aside:
+            return score.aside
         searched = searched_terms(self.system, self.axes)
         acting = [searched[term] for term in self._measured(metric) if term in searched]
         return f"measures what {acting[0]} weighs, and that is searched: the largest weight would win" if acting else ""
@@ -191,5 +208,5 @@ class _Judges:
         if metric not in self.scores:
             return [metric.partition("/")[2]]
         score = self.scores[metric]
-        group = TASK if self.asked and score.needs_task and score.needs_labels else score.measures
+        group = TASK if self.asked and score.needs_task and score.needs_labels else score.measures or score.pulled
         return [term.name for term in self.system.terms if group and term.group == group]

@@ -22,6 +22,8 @@ def check_places(sweep: Sweep) -> list[Refusal]:
     places = [("storage", sweep.storage, "write"), ("data.uri", sweep.data.uri, "read")]
     # By a name or an id both are found in the storage.
     named = (("task", sweep.task), ("warm_start", sweep.warm_start))
+    features = sweep.evaluation.features
+    places += [("evaluation.features.module", features.module, "read")] if features else []
     places += [(path, place, "read") for path, place in named if place is not None and "/" in place]
     return [
         Refusal(

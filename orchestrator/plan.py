@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from cluster.run import Data, Evaluation, Every, Keep, Run
+from cluster.run import Data, Evaluation, Every, Features, Keep, Run
 from data_shards.address import join
 from orchestrator.checks import Checked, check
 from orchestrator.data import DataFacts
 from orchestrator.draft import Draft
 from orchestrator.errors import asked, refuse
+from orchestrator.features import notes_on_rank, widths_of
 from orchestrator.identity import sweep_id
 from orchestrator.idle import idle_losses, idle_parts
 from orchestrator.objective import Objective
@@ -47,6 +48,7 @@ class Plan:
         objectives: what judges the trials, the first before all; of a single trial, what is shown for it.
         trials: how many trainings, trial 0 included.
         task: the trained task network that judges the trials, where the sweep names one.
+        features: another network that judges them, tried.
         notes: what the user should know, a line each.
         written: the sweep file's mapping as it is.
     """
@@ -64,6 +66,7 @@ class Plan:
     objectives: Sequence[Objective]
     trials: int
     task: TaskNetwork | None
+    features: Features | None
     notes: tuple[str, ...]
     written: Mapping[str, Any] = field(default_factory=dict)
 
@@ -148,6 +151,7 @@ class Plan:
             stall=sweep.budget.stall,
             cpu_capability=sweep.resources.cpu_capability,
             task=self.task.part if self.task else None,
+            features=self.features,
         )
 
 
@@ -178,6 +182,7 @@ def make_plan(
         objectives=right.objectives,
         trials=right.trials.count,
         task=task,
+        features=right.features,
         notes=(*right.trials.notes, *_notes(right), *(notes_on(task, image) if task else [])),
         written=draft.written,
     )
@@ -195,6 +200,8 @@ def _notes(right: Checked) -> list[str]:
     hyper = right.system.Hyper(**right.preset.hyper)
     notes = [*data.notes, *search_notes(right.system, right.axes, hyper)]
     notes += notes_on_stages(right.system, right.preset, right.axes)
+    asked_for = [*(objective.metric for objective in right.objectives), *(one.metric for one in sweep.constraints)]
+    notes += notes_on_rank(asked_for, sweep.evaluation.samples, widths_of(right.features, right.task))
     notes += idle_losses(right.system, right.preset, right.axes)
     notes += idle_parts(sweep, right.trials.count, right.objectives, sizes, reached(right.axes, right.preset, "gan"))
     for domain, (_, height, width) in data.stored.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -76,7 +77,7 @@ def describe(plan: Plan, estimate: Measured = None, look: Look | None = None) ->
             "replicas": sizes.replicas,
             "images_seen": sweep.steps * sizes.batch,
             "every": {"report": sizes.report, "evaluate": sizes.evaluate, "checkpoint": sizes.checkpoint},
-            "evaluation": {"samples": sweep.evaluation.samples, "draws": sweep.evaluation.draws},
+            "evaluation": _evaluation(plan),
             "precision": sizes.precision,
             "layout": sweep.layout,
             "exact": sweep.exact,
@@ -101,6 +102,12 @@ def describe(plan: Plan, estimate: Measured = None, look: Look | None = None) ->
         "cluster": cluster,
         "notes": [*plan.notes, *more, *(outlook_notes(cluster) if cluster else [])],
     }
+
+
+def _evaluation(plan: Plan) -> dict[str, Any]:
+    written = plan.sweep.evaluation
+    features = {"features": dataclasses.asdict(plan.features)} if plan.features else {}
+    return {"samples": written.samples, "draws": written.draws, **features}
 
 
 def print_plan(plan: Plan, console: Console, estimate: Measured = None, look: Look | None = None) -> None:

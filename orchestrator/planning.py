@@ -9,6 +9,7 @@ from rich.console import Console
 
 from cluster.targets.target import Target
 from orchestrator.draft import Draft
+from orchestrator.errors import blamed
 from orchestrator.estimating import estimate_of
 from orchestrator.outlook import Outlook, outlook_of
 from orchestrator.plan import Plan
@@ -34,11 +35,12 @@ def show_plan(
     Raises Refusal, and TargetError where its cluster does not answer.
     """
     target: Target | None = None
-    if draft.sweep.cluster.is_local:
-        machine = machine_here()
-    else:
-        target, machine = offered(draft, file)
-    plan, before = plan_again(draft, file, machine)
+    with blamed(draft.options):
+        if draft.sweep.cluster.is_local:
+            machine = machine_here()
+        else:
+            target, machine = offered(draft, file)
+        plan, before = plan_again(draft, file, machine)
     find_warm(plan, before)
     estimate = estimate_of(plan, before, step_seconds) if measure or step_seconds is not None else None
 

@@ -57,8 +57,12 @@ def check_trials(
     objectives: Sequence[Objective],
     data: DataFacts,
     task: TaskNetwork | None,
+    stages: Callable[[Any], list[Refusal]],
 ) -> list[Refusal]:
-    """What does not fit in some trial that the search can come to: a choice may fit alone and not beside another one."""
+    """What does not fit in some trial that the search can come to: a choice may fit alone and not beside another one.
+
+    stages: what is refused of the stages of a trial with these hyper-parameters.
+    """
     hyper, shapes = system.Hyper(**base.hyper), data.shapes(sweep.data.image)
 
     def needs(hyper: Any) -> Refusal | None:
@@ -75,7 +79,13 @@ def check_trials(
             *(("constraints", constraint.metric) for constraint in sweep.constraints),
         ]
     )
-    checks: list[Check] = [needs, fits, *(partial(check_there, system, path, metric) for path, metric in judged_by)]
+    own = sweep.evaluation.features.name if sweep.evaluation.features else ""
+    checks: list[Check] = [
+        needs,
+        fits,
+        lambda hyper: next(iter(stages(hyper)), None),
+        *(partial(check_there, system, own, path, metric) for path, metric in judged_by),
+    ]
     return [told for check in checks for told in _Reach(axes, hyper, check).refusals(points)]
 
 

@@ -18,7 +18,7 @@ from cluster.submission import Submission, write_submission
 from cluster.targets.target import Job, JobState, NotThere, Target, TargetError
 from data_shards.store import Store, open_store
 from orchestrator.draft import Draft
-from orchestrator.errors import Refusal
+from orchestrator.errors import Refusal, blamed
 from orchestrator.finding import FoundSweep, open_sweep
 from orchestrator.following import await_end, follow_job, state_of
 from orchestrator.job import make_job
@@ -47,8 +47,14 @@ def submit_anywhere(
 
     detach: hand it over and return; on this machine, to a process in the background. Raises Refusal, SweepBusy, TargetError.
     """
-    cluster = draft.sweep.cluster
-    if cluster.is_local and not detach:
+    with blamed(draft.options):
+        return _submit_anywhere(draft, file, console, detach, allow_inexact, only)
+
+
+def _submit_anywhere(
+    draft: Draft, file: str, console: Console, detach: bool, allow_inexact: bool, only: frozenset[int] | None
+) -> int:
+    if draft.sweep.cluster.is_local and not detach:
         return submit(draft, file, console, allow_inexact=allow_inexact, only=only)
     target, machine = offered(draft, file)
     plan, before = plan_again(draft, file, machine)

@@ -26,8 +26,8 @@ from trainers.settings import Balance, Reads, Term, aliases
 from trainers.system import System
 
 Setting = Scalar | None
-# The settings that a system has where it must know how many classes the data have, and how wide the sweep's task network is.
-CLASSES, TASK_WIDTH = "classes", "task_width"
+# The settings that a system has where it must know how many classes the data have, and what the sweep's task network is.
+CLASSES, TASK_WIDTH, TASK_KIND, TASK_CLASSES = "classes", "task_width", "task_kind", "task_classes"
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,12 @@ class Settings:
         """These settings with `hyper.classes`, where it is left to the data, as the data have it."""
         return self._filled(CLASSES, count)
 
-    def with_task(self, width: int) -> Settings:
-        """These settings with `hyper.task_width`, where it is left to the sweep's task network, as that has it."""
-        return self._filled(TASK_WIDTH, width)
+    def with_task(self, has: Mapping[str, Setting]) -> Settings:
+        """These settings with those of `hyper` that are left to the sweep's task network, as that has them."""
+        settings = self
+        for name, value in has.items():
+            settings = settings._filled(name, value)
+        return settings
 
     def _filled(self, name: str, value: Setting) -> Settings:
         if self.hyper.get(name, "unknown") is not None:

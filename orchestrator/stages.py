@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 from cluster.run import Run
 from data_shards.address import is_remote
 from data_shards.store import open_store
-from orchestrator.errors import Refusal
+from orchestrator.data import DataFacts, check_counts
+from orchestrator.errors import Refusal, asked
 from orchestrator.settings import Settings
 from orchestrator.sizes import Sizes, bad_batch
 from orchestrator.space import Axis, settings_of
+from orchestrator.wording import listed
 from trainers.settings import aliases
 from trainers.stages import Stage
 from trainers.system import System
@@ -22,14 +26,21 @@ def stages_of(system: type[System], settings: Settings) -> list[Stage]:
     return [stage for stage in system.stages if stage.steps(hyper)]
 
 
-def check_stages(system: type[System], settings: Settings, sizes: Sizes) -> list[Refusal]:
+def check_stages(
+    system: type[System], sizes: Sizes, data: DataFacts, limit: Mapping[str, int], hyper: Any
+) -> list[Refusal]:
     """Refusals of what a stage has its own number of, and cannot have."""
-    hyper, found = system.Hyper(**settings.hyper), []
-    for stage in stages_of(system, settings):
+    found = []
+    for stage in system.stages:
         batch, key = stage.batch(hyper), f"hyper.{stage.name}_batch"
-        problem = bad_batch(batch, sizes.replicas, stage.system) if batch else ""
-        if problem:
+        if not (batch and stage.steps(hyper)):
+            continue
+        if problem := bad_batch(batch, sizes.replicas, stage.system):
             found.append(Refusal(problem, path=key, value=batch, rests=["data.replicas"]))
+            continue
+        for refusal in asked(partial(check_counts, data, stage.system.reading(stage.settings(hyper)), limit, batch)):
+            refusal.path = key
+            found.append(refusal)
     return found
 
 
@@ -54,17 +65,28 @@ def notes_on_stages(system: type[System], settings: Settings, axes: Mapping[str,
     searched = [name for key, axis in axes.items() for name in settings_of(key, axis)]
     for stage in stages_of(system, settings):
         own = [name for name in searched if _acts_on(system, stage, hyper, name)]
-        text = f"stage {stage.name} comes first: {stage.meaning}, {stage.steps(hyper)} steps; "
+        text = f"before it comes stage {stage.name}: {stage.meaning}, {stage.steps(hyper)} steps; "
         shared = "trained once, and shared by all trials of one seed, of later sweeps too"
         notes.append(text + (f"trained anew for each {', '.join(own)}" if own else shared))
+    for stage in system.stages:
+        idle = [] if stage.steps(hyper) else [name for name in searched if _is_of(system, stage, name)]
+        if idle and f"hyper.{stage.name}_steps" not in searched:
+            notes.append(
+                f"{listed(idle)} {'acts' if len(idle) == 1 else 'act'} on nothing: there is no stage {stage.name}"
+            )
     return notes
 
 
 def _acts_on(system: type[System], stage: Stage, hyper: object, name: str) -> bool:
-    """Whether a searched setting is one of the stage's: a loss of its own, or what its settings are made of."""
+    """Whether a searched setting is one of the stage's: its own, or one that its settings are made of, too."""
+    part, _, key = name.partition(".")
+    return _is_of(system, stage, name) or (part == "hyper" and hasattr(stage.settings(hyper), key))
+
+
+def _is_of(system: type[System], stage: Stage, name: str) -> bool:
+    """Whether a setting is the stage's alone: a loss of its own, or a number for it."""
     part, _, key = name.partition(".")
     if part == "weights":
         carried = aliases(system.terms).get(key, ())
         return any(term.name in carried for term in stage.system.terms)
-    made = stage.settings(hyper)
-    return part == "hyper" and (hasattr(made, key) or key.startswith(f"{stage.name}_"))
+    return part == "hyper" and key.startswith(f"{stage.name}_")

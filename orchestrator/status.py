@@ -188,6 +188,7 @@ def _running(seen: Look, trial: TrialState, rate: float | None) -> dict[str, Any
         "course": [_plain(value) for value in course(trial, seen.found.metric)],
         "critics": {name: _plain(value) for name, value in critics(trial).items()},
         "warnings": warnings(seen.state, trial, silent),
+        "doing": trial.notices[-1][1] if trial.notices and not trial.step else None,
         "params": params_of(seen.state, trial),
     }
 

@@ -38,6 +38,9 @@ def parts(seen: Look) -> list[RenderableType]:
     ]
     if warned:
         found.append(table("Warnings", warned))
+    doing = [{"trial": trial["index"], "what": trial["doing"]} for trial in told["running"] if trial["doing"]]
+    if doing:
+        found.append(table("Before the first step", doing))
     happened = _happened(told)
     if happened:
         found.append(table(_title(len(happened)), happened[:SHOWN]))
@@ -184,7 +187,11 @@ def _happened(told: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
         for row in failures
     ]
-    notices: Sequence[Mapping[str, Any]] = sorted(told["notices"], key=lambda row: (-row["step"], row["trial"]))
+    begun = {trial["index"] for trial in told["running"] if trial["doing"]}  # what they do stands above
+    notices: Sequence[Mapping[str, Any]] = sorted(
+        (row for row in told["notices"] if row["step"] or row["trial"] not in begun),
+        key=lambda row: (-row["step"], row["trial"]),
+    )
     return [*rows, *({"trial": row["trial"], "what": f"step {row['step']}: {row['text']}"} for row in notices)]
 
 

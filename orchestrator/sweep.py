@@ -17,19 +17,18 @@ from orchestrator.fields import fields_schema
 from orchestrator.storage import DEFAULT_STORAGE
 from orchestrator.sweep_cluster import Cluster, ClusterPart
 from orchestrator.sweep_data import DataPart, Part
+from orchestrator.sweep_features import Evaluation
 from orchestrator.sweep_metrics import Metrics
 from orchestrator.sweep_search import Budget, ConstraintText, Finalists, Objective, Scheduler, SchedulerPart
 from orchestrator.sweep_stop import STOP, Stop
 from orchestrator.values import (
     CountOrAuto,
     Cpus,
-    Draws,
     GpusOrAuto,
     Interface,
     SearchAxis,
     Seed,
     Setting,
-    Several,
     Shown,
     Steps,
     Storage,
@@ -54,17 +53,6 @@ class Every(Part):
     )
     evaluate: CountOrAuto = Field(default="auto", description="Steps between evaluations; auto: a tenth of steps.")
     checkpoint: CountOrAuto = Field(default="auto", description="Steps between checkpoints; auto: a tenth of steps.")
-
-
-class Evaluation(Part):
-    """What an evaluation looks at."""
-
-    samples: Several = Field(
-        default=128, description="Most validation images of a domain, at least 2, the same ones every time."
-    )
-    draws: Draws = Field(
-        default=8, description="Translations of each image, for systems that have more than one; at most 100."
-    )
 
 
 class Keep(Part):

@@ -38,6 +38,12 @@ def find_sweeps(storage: str) -> list[dict[str, Any]]:
     return [*(_row(store, sweep, state) for sweep, state in read), *rows]
 
 
+def known_trials(state: SweepState) -> str:
+    """Which trials a sweep has, to be read after "it has"."""
+    last = max(state.trials, default=-1)
+    return f"trials 0 to {last}" if last > 0 else "none but trial 0" if last == 0 else "none yet"
+
+
 def trainings(state: SweepState) -> int:
     """How many trainings a sweep has in all: each setting with all its seeds, and the final's, at most."""
     if state.state == "done":
@@ -77,5 +83,7 @@ def _row(store: Store, sweep: str, state: SweepState) -> dict[str, Any]:
         "state": "interrupted" if interrupted else state.state,
         "trials": f"{sum(t.state in ('done', 'stopped') for t in trials)} of {trainings(state)}",
         "failed": sum(t.state == "failed" for t in trials),
-        "changed": datetime.datetime.fromtimestamp(state.changed).isoformat(sep=" ", timespec="seconds"),
+        "changed": datetime.datetime.fromtimestamp(state.changed).isoformat(sep=" ", timespec="seconds")
+        if state.changed
+        else "",
     }

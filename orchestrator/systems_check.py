@@ -26,18 +26,20 @@ def check_system(system: str, image: int, settings: Sequence[str], as_json: bool
     from cluster.kinds import kind_of
 
     match = OWN.fullmatch(system)
-    code = read_code(Path(match["file"]), system) if match else ""
-    kind = find_system(system, code or None)
+    code = read_code(Path(match["file"]), system) if match else None
+    kind = find_system(system, code)
     hyper = _settings(settings)
     if wrong := check_fields(kind.Hyper, hyper, "--set"):
         raise wrong[0]
     found, holds = [], True
-    for run in Subject(system, code, image, hyper).runs():
+    for run in Subject(system, code or "", image, hyper).runs():
         one = kind_of(run)
         try:
             one.check(shapes_of(run), one.Hyper(**run.hyper))
         except SettingError as error:
-            raise Refusal(error.problem, path=f"--set {error.path.partition('.')[2]}", value=error.value) from error
+            part, _, name = error.path.partition(".")
+            path = f"--set {name}" if part == "hyper" else f"--{name}"  # the other one is data.image
+            raise Refusal(error.problem, path=path, value=error.value) from error
         for promise, wrong_with in check(run):
             holds = holds and not wrong_with
             found.append({"stage": run.stage, "promise": promise.name, "says": promise.says, "broken": wrong_with})

@@ -102,8 +102,11 @@ def page(name: str, learns: str, sweeps: Sequence[Path]) -> str:
 
 
 def searches(system: type[System]) -> dict[str, tuple[float, float]]:
-    """Axis -> range of every weight worth searching under the system's defaults; a group that agrees is one axis."""
-    terms = [term for term in system.terms if term.exists(system.Hyper())]
+    """Axis -> range of every weight worth searching under the system's defaults; a group that agrees is one axis.
+
+    None of a stage's: each of its values would have the stage trained anew.
+    """
+    terms = system.in_force(system.Hyper())
     found = {}
     for term in terms:
         kin = {(other.search, other.weight) for other in terms if other.group and other.group == term.group}

@@ -19,13 +19,14 @@ from data_shards.store import Store
 from orchestrator.data import MAKES_MAPS, DataFacts
 from orchestrator.errors import Refusal
 from orchestrator.finding import find_sweep
-from orchestrator.settings import TASK_WIDTH, Setting
+from orchestrator.settings import TASK_CLASSES, TASK_KIND, TASK_WIDTH, Setting
 from orchestrator.storage import open_to_look
 from trainers.system import System
 
 MAKES = "`i2i-cluster task train` makes one"
 FITS = "`i2i-cluster task train` makes one that fits"
 NAMED = 4  # classes that an error names
+SAYS = {TASK_WIDTH: "has a width of {}", TASK_KIND: "is a {}", TASK_CLASSES: "knows {} classes"}
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,11 @@ class TaskNetwork:
     def width(self) -> int:
         """Channels of its first layer."""
         return int(self.run.hyper["width"])
+
+    @property
+    def settings(self) -> dict[str, Setting]:
+        """What the settings of a system that asks it say of it."""
+        return {TASK_WIDTH: self.width, TASK_KIND: self.run.system, TASK_CLASSES: len(self.classes)}
 
     @property
     def part(self) -> Task:
@@ -120,14 +126,15 @@ def check_task(network: TaskNetwork, data: DataFacts, hyper: Mapping[str, Settin
     if network.shape[0] != channels:
         problem = f"it knows pictures of {_channels(network.shape[0])}, and domain {domain} of {data.name} has"
         raise Refusal(f"{problem} {_channels(channels)}", path="task")
-    if hyper.get(TASK_WIDTH, network.width) != network.width:
-        problem = f"the task network has a width of {network.width}, not {hyper[TASK_WIDTH]}; leave it out"
-        raise Refusal(problem, path=f"hyper.{TASK_WIDTH}", value=hyper[TASK_WIDTH])
+    wrong = [name for name, value in network.settings.items() if hyper.get(name, value) != value]
+    for name in wrong:
+        problem = f"the task network {SAYS[name].format(network.settings[name])}, not {hyper[name]}; leave it out"
+        raise Refusal(problem, path=f"hyper.{name}", value=hyper[name])
 
 
 def _check_segmenter(network: TaskNetwork, data: DataFacts, hyper: Mapping[str, Setting], image: int) -> None:
     """Refusal where nothing could be held against what it reads, or a loss asks it for the class of a picture."""
-    if TASK_WIDTH in hyper:
+    if TASK_WIDTH in hyper and TASK_KIND not in hyper:  # with a kind, a loss asks for maps, which both have
         problem = (
             "it tells the classes of pixels, and a loss asks for those of pictures; name a classifier, or leave it out"
         )

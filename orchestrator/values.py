@@ -19,6 +19,7 @@ from orchestrator.errors import show
 from orchestrator.space import KINDS, Axis, Scalar, read_axis
 
 INTERFACE = re.compile(r"[A-Za-z0-9._:@-]{1,15}\Z")  # as long as Linux lets them be
+FEATURES = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
 LEAST_STALL = 10.0  # seconds
 LARGEST_SEED = 2**63 - 1  # what the libraries below accept
 Read = Callable[[object], Any]
@@ -131,6 +132,24 @@ def _interface(value: object) -> str:
     return value
 
 
+def _features_name(value: object) -> str:
+    if not isinstance(value, str) or not FEATURES.match(value):
+        raise ValueError(f"must be letters, digits, dots or dashes, not {show(value)}")
+    if value == "task":
+        raise ValueError("task is the task network's own name; give another one, such as inception")
+    return value
+
+
+def _levels(value: object) -> tuple[float, float]:
+    """The values of black and of white."""
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise ValueError(f"must be [black, white], such as [0, 1], not {show(value)}")
+    black, white = (quantities.read_number(one) for one in value)
+    if not black < white:
+        raise ValueError(f"black comes first: [{white:g}, {black:g}], not {show(value)}")
+    return black, white
+
+
 def _storage(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError(f"must be a folder or s3://bucket/prefix, not {show(value)}")
@@ -217,5 +236,11 @@ Amount = Annotated[float, _written(_at_least(1e-6, maximum=1e12), Annotated[floa
 Jitter = Annotated[float, _written(_at_least(1, maximum=2), Annotated[float, Field(ge=1, le=2)])]
 Cpus = Annotated[float, _written(_at_least(0.001), Annotated[float, Field(ge=0.001)])]
 GpusOrAuto = Annotated[float | Auto, _written(_or_auto(_at_least(0)), Annotated[float, Field(ge=0)] | Auto)]
+FeaturesName = Annotated[str, _written(_features_name, str)]
+Levels = Annotated[
+    tuple[float, float],
+    _written(_levels, Annotated[list[float], Field(min_length=2, max_length=2)]),
+    PlainSerializer(list, return_type=list[float]),
+]
 Interface = Annotated[str, _written(_interface, str)]
 SearchAxis = Annotated[Axis, PlainValidator(read_axis), Shown(_AXIS_SCHEMA)]

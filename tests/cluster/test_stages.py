@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from cluster import stages
+from cluster.estimate import Estimate
 from cluster.log.lease import leased
 from cluster.report import Place
 from cluster.run import Every, Run
@@ -17,6 +18,7 @@ from cluster.stages import NotAStage, is_there, parts_of, read_stage
 from cluster.training import train
 from data_shards.store import open_store
 from orchestrator.errors import Refusal
+from orchestrator.estimating import describe_estimate, estimate_text
 from orchestrator.plan import Plan, make_plan
 from orchestrator.sizes import Machine
 from orchestrator.sweep import read_sweep
@@ -33,6 +35,8 @@ HYPER = {
     "first_steps": FIRST,
     "first_batch": 4,
 }
+
+WITHOUT_BATCH = {name: value for name, value in HYPER.items() if name != "first_batch"}
 
 
 def plan(shards, tmp_path, **changed) -> Plan:
@@ -230,6 +234,12 @@ def test_a_stage_of_other_settings_is_refused(run, store, made):
     store.write(f"{best}/model.json", card)
     with pytest.raises(NotAStage, match=rf"stage first: {best} was trained with another hyper; delete"):
         read_stage(store, parts_of(run)[0])
+    store.write(f"{best}/model.json", card.replace(b'"layout"', b'"lay"'))
+    with pytest.raises(NotAStage, match=rf"stage first: {best} in .* is damaged; delete"):
+        read_stage(store, parts_of(run)[0])
+    store.delete(f"{best}/model.safetensors")
+    with pytest.raises(NotAStage, match=rf"stage first: {best} in .* is damaged; delete"):
+        read_stage(store, parts_of(run)[0])
 
 
 @pytest.mark.parametrize(
@@ -257,7 +267,29 @@ def test_what_a_stage_cannot_be_trained_with_is_refused(shards, tmp_path, change
 def test_the_plan_tells_what_comes_first_and_who_shares_it(shards, tmp_path):
     asked = {"trials": 3, "objective": {"metric": "eval/cycle", "mode": "min"}}
     shared = plan(shards, tmp_path, search={"weights.adv": {"uniform": [0.5, 2]}}, **asked)
-    text = "stage first comes first: phase I, an autoencoder of the domain with many pictures, 6 steps; "
+    text = "before it comes stage first: phase I, an autoencoder of the domain with many pictures, 6 steps; "
     assert text + "trained once, and shared by all trials of one seed, of later sweeps too" in shared.notes
     own = plan(shards, tmp_path, search={"weights.kl_first": {"uniform": [0.05, 0.2]}}, **asked)
     assert text + "trained anew for each weights.kl_first" in own.notes
+    none = plan(
+        shards,
+        tmp_path,
+        hyper={**HYPER, "first_steps": 0},
+        search={"weights.kl_first": {"uniform": [0.05, 0.2]}},
+        **asked,
+    )
+    assert "weights.kl_first acts on nothing: there is no stage first" in none.notes
+
+
+def test_a_stage_of_a_searched_batch_is_refused_too_and_no_estimate_hides_it(shards, tmp_path):
+    asked = {"trials": 3, "objective": {"metric": "eval/cycle", "mode": "min"}}
+    with pytest.raises(Refusal) as refused:
+        plan(shards, tmp_path, search={"hyper.first_batch": {"choice": [4, 7]}}, hyper=WITHOUT_BATCH, **asked)
+    assert "search.hyper.first_batch: a batch of 7 cannot be shared by 2 replicas" in str(refused.value)
+    with pytest.raises(
+        Refusal, match=r"hyper\.first_batch: a batch of 6000 is more than the \d+ training samples of b"
+    ):
+        plan(shards, tmp_path, hyper={**HYPER, "first_batch": 6000})
+    made = plan(shards, tmp_path)
+    told = describe_estimate(made, Estimate(0.5, 10**6, 10**6))
+    assert told["stages"] == {"first": FIRST} and f"without the {FIRST} steps of stage first" in estimate_text(told)

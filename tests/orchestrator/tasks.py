@@ -48,7 +48,8 @@ def plan_of(values: dict[str, Any], uri: str, **more: Any) -> Plan:
 
 def model_of(plan: Plan, storage: Path, name: str = "toy") -> str:
     """The id of a sweep in `storage` that stored the plan's networks as they are at the beginning, as its best model."""
-    run, shapes = plan.run(0, {}), plan.data.shapes(32)
+    run = plan.run(0, {})
+    shapes = plan.data.shapes(run.data.image)
     run = dataclasses.replace(run, storage=str(storage))
     state = {f"model.{key}": value.detach() for key, value in build_system(run, shapes).named_parameters()}
     about = {"run": run.to_json(), "shapes": shapes, "evaluation": {"eval/accuracy": 0.75}}

@@ -49,6 +49,14 @@ def test_the_log_itself_is_read(lines, records):
     assert {code for code, _ in lines(records)} == {0, 130}, "watch ends as submit would"
 
 
+def test_a_damaged_log_is_told_under_its_sweep_s_name_too(run, tmp_path, records):
+    (tmp_path / ID).mkdir()
+    text = "".join(json.dumps({"v": 2, "at": 1000.0, **one}) + "\n" for one in records)
+    (tmp_path / ID / "log.jsonl").write_text(text + "no record\n")
+    code, _, err = run("status", records[0]["name"], "--storage", tmp_path)
+    assert code == 2 and f"line {len(records) + 1} of the log is damaged" in err and ID in err, err
+
+
 @pytest.mark.parametrize(
     ("path", "value", "told"),
     [

@@ -47,7 +47,7 @@ def test_a_term_that_is_not_there(refused, text, line):
     ("text", "line"),
     [
         (ONE_SIDED + "objective: {metric: eval/l1_ba}", "eval/l1_ba does not exist with hyper.sides ab, as preset "
-         "one-sided-distance has it; nearest: hyper.sides both; has: eval/l1, eval/psnr, eval/ssim, eval/nearest_truth, loss/"),
+         "one-sided-distance has it; nearest: hyper.sides both; has: eval/l1, eval/psnr, eval/ssim, eval/nearest_truth, eval/"),
         (ONE_SIDED + "objective: {metric: eval/ssim_ba}", "eval/ssim_ba does not exist with hyper.sides ab, as preset one-sided"),
         (ONE_SIDED + "objective: {metric: eval/cycle}", "eval/cycle does not exist under these hyper settings; it does with "
          "hyper.cycle true, unless hyper.sides ab; has: eval/l1,"),

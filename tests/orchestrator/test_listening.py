@@ -4,7 +4,7 @@ import pytest
 
 from cluster.job import Endpoint
 from orchestrator.draft import read_draft
-from orchestrator.errors import Refusal
+from orchestrator.errors import Refusal, blamed
 from orchestrator.finding import open_sweep
 from orchestrator.job import make_job
 from orchestrator.listening import with_port
@@ -37,6 +37,18 @@ def test_an_option_goes_before_the_file_s_port_and_leaves_the_rest():
     assert changed.written["metrics"] == {"port": 9600, "host": "::1"}, "what goes on with it later reads the same"
     assert read_draft(changed.written).sweep == changed.sweep
     assert with_port(read_draft(VALUES), 0).written == {**VALUES, "metrics": {"port": 0}}
+
+
+def test_what_is_wrong_with_an_option_is_told_of_it_and_not_of_the_file():
+    draft = with_port(read_draft({**VALUES, "metrics": {"port": 9500}}), 9600)
+    others = [Refusal("no", file="sweep.yaml", path="steps"), Refusal("no", file="sweep.yaml", path="metrics.porter")]
+    with pytest.raises(Refusal) as caught, blamed(draft.options):
+        raise Refusal("is taken", file="sweep.yaml", path="metrics.port", also=others)
+    assert caught.value.lines() == [
+        "--metrics-port: is taken",
+        "sweep.yaml: steps: no",
+        "sweep.yaml: metrics.porter: no",
+    ]
 
 
 @pytest.mark.parametrize("port", [-1, 65_536])

@@ -143,7 +143,8 @@ def test_what_does_not_fit_is_told_in_full(told):
         "hyper.cycle: true does not fit: the cycle needs both sides, and hyper.sides is ab; nearest: hyper.sides both",
         "hyper.smoothing: 0.1 does not fit: wgan has no target to smooth; these have: lsgan, vanilla, minimax",
         "objective.metric: eval/l1_ba does not exist with hyper.sides ab; nearest: hyper.sides both; has: eval/l1, eval/psnr, "
-        "eval/ssim, eval/nearest_truth, loss/adv_ab, loss/dist_ab, loss/d_b",
+        "eval/ssim, eval/nearest_truth, eval/distance_correlation, eval/distance_correlation_halves, loss/adv_ab, loss/dist_ab, "
+        "loss/d_b",
     ]
 
 

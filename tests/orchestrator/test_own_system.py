@@ -78,6 +78,7 @@ BROKEN = [
     (None, "my_gan.py:MyGAN", r"system: .*my_gan\.py cannot be read: no such file or directory"),
     ("class X(:\n", "my_gan.py:MyGAN", r"system: my_gan\.py:1: SyntaxError: invalid syntax"),
     ("import nothing_such\n", "my_gan.py:MyGAN", r"system: my_gan\.py:1: ModuleNotFoundError: No module named 'nothing_such'"),
+    ("import sys\nsys.exit(3)\n", "my_gan.py:MyGAN", r"system: my_gan\.py:2: SystemExit: 3"),
     ("x = 1\n", "my_gan.py:MyGAN", r"my_gan\.py has no system MyGAN; it has: none, no class is a System"),
     (CODE, "my_gan.py:MyGUN", r"my_gan\.py has no system MyGUN; it has: MyGAN"),
     (CODE + "\n\nclass Other(MyGAN):\n    pass\n", "my_gan.py", r"holds several, MyGAN, Other: name one, as my_gan\.py:MyGAN"),
@@ -156,12 +157,19 @@ def test_check_tells_each_promise_and_which_is_broken(tmp_path, monkeypatch, cap
         "broken  saved, loaded and gone on: the same bits: a training that was saved and loaded goes on with other"
         in out + err
     )
+    Path("empty.py").write_text("print('talks')", encoding="utf-8")
+    assert run_cli(monkeypatch, capsys, "systems", "check", "empty.py")[1] == "", "what programs read is ours alone"
+    Path("empty.py").write_text("", encoding="utf-8")
     for words, line in (
         (["systems", "check"], "FILE: name what to check"),
         (["systems", "check", "none.py"], "none.py cannot be read"),
         (["systems", "check", "my_gan.py", "--set", "width"], "--set: give NAME=VALUE"),
         (["systems", "check", "my_gan.py", "--set", "wdth=4"], "--set.wdth: unknown setting 'wdth'; nearest: width"),
-        (["systems", "check", "my_gan.py", "--image", "30"], "needs a multiple of 4"),
+        (
+            ["systems", "check", "my_gan.py", "--image", "30"],
+            "error: --image: the resnet generator needs a multiple of 4",
+        ),
+        (["systems", "check", "empty.py"], "system: empty.py holds none: no class is a System"),
     ):
         code, out, err = run_cli(monkeypatch, capsys, *words)
         assert code == 2 and line in err, err
@@ -174,8 +182,18 @@ def test_what_init_writes_is_a_sweep_without_a_mistake(system, tmp_path):
     draft = load_draft(file)
     assert not draft.found and draft.sweep.system in (system, "my_gan.py:MyGAN")
     assert draft.sweep.search and draft.sweep.objective
+    stages = [] if system is None else [term.name for term in SYSTEMS[system].terms if term.stage]
+    assert not [name for name in stages if f"weights.{name}" in draft.sweep.search], "each value would train it anew"
     with pytest.raises(Refusal, match="it is there already; init overwrites nothing"):
         scaffold(system, tmp_path)
+
+
+def test_what_init_writes_says_what_has_to_be_there_first(tmp_path):
+    texts, reader = (scaffold(name, tmp_path)[0].read_text(encoding="utf-8") for name in ("stackgan", "dtn"))
+    assert "shards build openmoji shards/captioned --size 128 --texts" in texts and "image: 128\n" in texts
+    assert '{metric: "eval/text_match", mode: max}' in texts, "no task network is asked for"
+    assert "i2i-cluster task train --data shards/digits --domain b\n" in reader and "\ntask: task-digits-b " in reader
+    assert "eval/l1" not in reader, "digits have no truth"
 
 
 def test_the_tutorial_shows_the_code_that_init_writes():

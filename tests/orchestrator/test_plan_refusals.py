@@ -124,7 +124,7 @@ OTHERWISE = L1 + "trials: 4\n"  # right, where a search is wrong
         ),
         (
             CYC + "objective: {metric: eval/fid}",
-            "objective.metric: unknown metric 'eval/fid' for cyclegan; has: eval/l1,",
+            "objective.metric: unknown metric 'eval/fid' for cyclegan; nearest: eval/fid[task]; has: eval/l1,",
         ),
         (
             CYC + "objective: {metric: adv_ab}",
@@ -132,7 +132,7 @@ OTHERWISE = L1 + "trials: 4\n"  # right, where a search is wrong
         ),
         (
             "system: pix2pix\nobjective: {metric: eval/cycle}",
-            "objective.metric: unknown metric 'eval/cycle' for pix2pix; has: eval/l1, eval/psnr, eval/ssim, eval/",
+            "objective.metric: unknown metric 'eval/cycle' for pix2pix; nearest: eval/style; has: eval/l1, eval/psnr, eval/ssim",
         ),
         (
             CYC + "objective: {metric: eval/ssim, mode: min}",
@@ -215,7 +215,9 @@ def test_data_that_do_not_suit_the_system_are_told(refused, make_shards):
     assert told.startswith(
         "sweep.yaml: objective.metric: eval/l1 needs the true counterpart of each validation picture, and toy has none"
     )
-    assert told.endswith("; has: loss/adv_ab, loss/adv_ba, loss/d_a, loss/d_b")
+    assert told.endswith(
+        "; has: eval/distance_correlation, eval/distance_correlation_halves, loss/adv_ab, loss/adv_ba, loss/d_a, loss/d_b"
+    )
     (told,) = refused(f"data: {{uri: {make_shards(validation=0)}}}\n{CYC}{L1}")
     assert told.startswith(
         "sweep.yaml: objective.metric: eval/l1 needs validation pictures, and toy has none of domain a; "

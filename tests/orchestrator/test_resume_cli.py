@@ -9,6 +9,7 @@ import pytest
 from cluster.layout import SweepPaths
 from cluster.log.driver import driving
 from cluster.log.store import open_log, read_log
+from cluster.targets.target import TargetError
 from data_shards.store import open_store
 from orchestrator import remote
 from orchestrator.draft import read_draft
@@ -136,6 +137,18 @@ def test_what_makes_no_sense_is_refused_in_a_line(submitted, ask, storage, hande
     before = read_log(open_store(storage), SweepPaths(plan.id))
     assert ask(*command) == (2, "", f"error: {line}\n")
     assert (handed, read_log(open_store(storage), SweepPaths(plan.id))) == ([], before)
+
+
+def test_a_cluster_that_is_gone_is_no_end_of_the_sweep(submitted, ask, monkeypatch):
+    submitted()
+
+    def gone(*about, **options):
+        raise TargetError("http://head:8265 does not answer")
+
+    monkeypatch.setattr(remote, "submit_anywhere", gone)
+    told = "error: http://head:8265 does not answer"
+    assert ask("resume") == (1, "", f"{told}; with `--cluster local` it goes on here\n")
+    assert ask("resume", "--cluster", "local") == (1, "", f"{told}\n"), "who chose the place knows of the others"
 
 
 def test_fewer_trials_are_refused(submitted, ask):

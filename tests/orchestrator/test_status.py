@@ -136,6 +136,7 @@ def test_the_same_for_programs(log, run):
             "course": [0.55],
             "critics": {},
             "warnings": {},
+            "doing": None,
             "params": {"weights.l1": 50.0},
         }
     ]

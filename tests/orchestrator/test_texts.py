@@ -126,7 +126,9 @@ def test_stage_one_has_a_size_and_a_batch_of_its_own(captioned: str, tmp_path: P
     run = plan.run(0, {})
     (part,) = parts_of(run)
     assert (part.run.data.image, part.run.data.batch, part.run.steps) == (16, 4, 3)
-    assert "stage first comes first: stage I, small pictures of texts, 3 steps; trained once" in " ".join(plan.notes)
+    assert "before it comes stage first: stage I, small pictures of texts, 3 steps; trained once" in " ".join(
+        plan.notes
+    )
     larger = replace(run, hyper={**run.hyper, "second_width": 4, "blocks": 2}, weights={**run.weights, "kl": 9.0})
     assert parts_of(larger)[0].id == part.id
     assert parts_of(replace(run, hyper={**run.hyper, "first_image": 8}))[0].id != part.id

@@ -154,3 +154,13 @@ def test_a_sweep_that_was_taken_up_again_is_watched_on(log, driver, run, monkeyp
     code, lines = watched(log, run)
     assert [line.split(":")[1].split(",")[0].strip() for line in lines] == ["running", "running", "interrupted"]
     assert code == 130
+
+
+def test_what_a_trial_does_before_its_first_step_is_no_mishap(log, driver, run):
+    log.add(opened(), suggested(0), started(0), suggested(1), started(1), noticed(1, 9, 0, "waiting for stage first"))
+    log.add(noticed(0, 10, 0, "stage first: step 1 of 9"), noticed(0, 11, 0, "stage first: step 2 of 9"))
+    driver()
+    _, out, _ = run("status", PATHS.id, "--storage", log.store.uri)
+    told = out.partition("Before the first step")[2]
+    assert "stage first: step 2 of 9" in told and "waiting for stage first" in told
+    assert "step 1 of 9" not in out and "What happened" not in out

@@ -125,7 +125,7 @@ def test_a_trial_that_printed_nothing_is_told(log, told):
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (("--trial", 4), "--trial: sweep small has no trial 4; it has trials 0 to 0"),
+        (("--trial", 4), "--trial: sweep small has no trial 4; it has none but trial 0"),
         (("--trial", 0, "--rank", 2), "--rank: no worker 2 of trial 0 has printed anything; has: 0"),
         (("--rank", 2), "--rank: which trial's worker? give --trial as well"),
         (("--driver", "--trial", 0), "--driver: the driver has no trial; leave one of them out"),
