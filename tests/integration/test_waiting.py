@@ -32,7 +32,7 @@ def test_it_is_told_goes_on_and_can_be_stopped(tmp_path, shards):
         bed.kill_raylet(0)
         waits = until("a word about it", lambda: records_of(sweep, "waits"), PROGRESS_S, sweep.tail)[0]
         assert waits["text"] == LINE
-        assert f"step {waits['step']}: {LINE}" in sweep.told("status", "small")
+        assert LINE in sweep.told("status", "small")
         seen = json.loads(sweep.told("status", "small", "-o", "json"))
         assert [row["silent_seconds"] for row in seen["running"]] == [None], "nothing runs that could be heard of"
 
