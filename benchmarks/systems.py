@@ -4,7 +4,8 @@
 
 A step is one pass of the method as it is published, and counts its batch once, whether that is read from one domain or from
 both, and however often: WGAN's critic moves five times, on a batch of its own each time; a step of DiscoGAN
-is one update, every third the critics', and blocks are whole threes. All other settings are the defaults.
+is one update, every third the critics', and blocks are whole threes. All other settings are the defaults, of CRN those of
+`preset: pixels`.
 These are no ratios: they tell dear methods from cheap ones, and mean little beside another machine's.
 
 One thread goes by the CPU's clock, so that others on the machine hardly matter. Two go by the wall's, and only where others
@@ -37,13 +38,17 @@ SETTINGS = {
     "encoder_width": WIDTH,
     "classes": CLASSES,
 }  # those that a system has
+TASKLESS = {"crn": "pixels"}  # presets of those whose usual form asks a trained task network
 WARM_UP = 3  # steps
 
 
 def case(system: str) -> Case:
     """A system at the size at which all are compared."""
-    known = {field.name for field in dataclasses.fields(SYSTEMS[system].Hyper)}
-    return Case(system, {name: value for name, value in SETTINGS.items() if name in known}, IMAGE, BATCH)
+    kind = SYSTEMS[system]
+    known = {field.name for field in dataclasses.fields(kind.Hyper)}
+    preset = kind.presets[TASKLESS[system]].hyper if system in TASKLESS else {}
+    sizes = {name: value for name, value in SETTINGS.items() if name in known}
+    return Case(system, {**preset, **sizes}, IMAGE, BATCH)
 
 
 def timed(engine: Engine, threads: int, rounds: int, block: int) -> list[Timed]:
