@@ -163,7 +163,10 @@ def _parts(sweep: FoundSweep, found: Outcome, story: Story, groups: dict[str, li
 
 
 def _replace(file: Path, content: bytes) -> None:
-    """Write beside the file, then rename. A link is followed: what it leads to is replaced."""
+    """Write beside the file, then rename. A link is followed: what it leads to is replaced.
+
+    Not by a store, which opens what it writes to everybody: a page is as private as its writer's other files.
+    """
     place = file.resolve()
     handle, name = tempfile.mkstemp(prefix=f".{place.name[:100]}-", dir=place.parent)
     try:
@@ -173,6 +176,5 @@ def _replace(file: Path, content: bytes) -> None:
             os.umask(umask)
             os.fchmod(beside.fileno(), 0o666 & ~umask)
         os.replace(name, place)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    finally:
+        Path(name).unlink(missing_ok=True)  # not there any more where it was renamed

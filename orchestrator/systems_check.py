@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from orchestrator.errors import Refusal
 from orchestrator.fields import check_fields
 from orchestrator.own_code import read_code
 from orchestrator.saying import say
+from orchestrator.tables import print_json
 from orchestrator.yaml_file import parse_yaml
 from trainers.errors import SettingError
 from trainers.settings import OWN
@@ -49,7 +49,7 @@ def check_system(system: str, image: int, settings: Sequence[str], as_json: bool
                     f"{'broken' if wrong_with else 'kept  '}  {stage}{promise.says}{': ' if wrong_with else ''}{wrong_with}"
                 )
     if as_json:
-        print(json.dumps({"system": system, "holds": holds, "promises": found}, indent=2))
+        print_json({"system": system, "holds": holds, "promises": found})
     return holds
 
 

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -40,12 +41,10 @@ def up(nodes: int, cpus: int | None, port: int, with_token: bool) -> LocalCluste
         token = new_token() if with_token else ""
         cluster = LocalCluster(f"http://127.0.0.1:{port}", nodes, share, new_folder(), token)
         remember(cluster)
-        try:
+        with ExitStack() as undone:
+            undone.callback(_end, cluster)
             _start(cluster, port)
-        except BaseException:
-            end(cluster.mark, cluster.folder)
-            forget(cluster)
-            raise
+            undone.pop_all()
         return cluster
 
 
@@ -54,9 +53,14 @@ def down() -> LocalCluster | None:
     with alone():
         cluster = remembered()
         if cluster is not None:
-            end(cluster.mark, cluster.folder)
-            forget(cluster)
+            _end(cluster)
         return cluster
+
+
+def _end(cluster: LocalCluster) -> None:
+    """Remembered until nothing of it runs: a `down` that failed can be given again."""
+    end(cluster.mark, cluster.folder)
+    forget(cluster)
 
 
 def describe(cluster: LocalCluster) -> str:

@@ -56,8 +56,8 @@ def inputs(sweep, count, height, width):
 @pytest.fixture(scope="module")
 def session(sweeps, tmp_path_factory):
     """session("cyclegan"): its export as ONNX Runtime reads it, made once, and the file."""
-    onnxruntime = pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
+    onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
+    pytest.importorskip("onnxscript", reason="the extra `onnx` is not installed")
     made: dict[str, Path] = {}
 
     def of(system, **hyper):
@@ -188,7 +188,7 @@ def test_a_file_that_computes_something_else_is_not_written(run, sweeps, tmp_pat
 
 
 def test_without_the_packages_of_the_extra_it_says_which(run, sweeps, tmp_path, monkeypatch):
-    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     code, _, err = run("export", sweeps("cyclegan"), tmp_path / "made.onnx")
     assert (code, err) == (2, "error: --format: onnxscript is not installed: pip install 'i2i-cluster[onnx]'\n")
