@@ -11,6 +11,8 @@ import pytest
 
 from data_shards.build.digits import build_digits
 from data_shards.build.openmoji import build_openmoji
+from orchestrator.plan import make_plan
+from orchestrator.sweep import load_sweep
 from tests.orchestrator.tasks import model_of, plan_of, trained
 
 ROOT = Path(__file__).parent.parent
@@ -47,10 +49,11 @@ def test_there_are_examples():
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
-def test_every_example_can_be_planned(folder, example):
-    plan = planned(folder, example, "--no-measure")
-    assert plan["name"] == example.stem
-    assert plan["trials"][0].keys() <= plan["trials"][1].keys()
+def test_every_example_can_be_planned(folder, example, monkeypatch):
+    monkeypatch.chdir(folder)
+    plan = make_plan(load_sweep(example), str(example))
+    assert plan.sweep.name == example.stem
+    assert plan.params(0).keys() <= plan.params(1).keys()
 
 
 def test_the_quickstart_says_what_it_will_take(folder):

@@ -8,7 +8,7 @@ from tests.chaos.sweeps import Sweep, breaches
 
 pytestmark = pytest.mark.ray
 TRIALS, NODES = 2, 2
-TIMES = 2  # of each kind, in the quick tests
+TIMES = 1  # of each kind, in the quick tests
 SLOW_SEEDS = range(1, 11)
 EVER = 1000  # failures that the budget allows: the tests are not about it
 CLEAN_S = 60.0

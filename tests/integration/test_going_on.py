@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.chaos.calm import calm
 from tests.integration.conftest import Desk
 from tests.integration.spec import SPEC
 
@@ -28,11 +29,8 @@ def wait_for_step(desk, step, deadline=120.0):
     pytest.fail(f"not within {deadline} s")
 
 
-def test_it_is_stopped_watched_resumed_and_extended_without_its_file(desk, shards, tmp_path, tmp_path_factory):
-    undisturbed = Desk(tmp_path_factory.mktemp("undisturbed"))
-    undisturbed.write(spec(shards, TRIALS + 1))
-    undisturbed.ok("submit", "sweep.yaml")
-
+def test_it_is_stopped_watched_resumed_and_extended_without_its_file(desk, shards, tmp_path):
+    wanted = [*calm(spec(shards, TRIALS + 1), tmp_path / "calm").digests.values()]
     file = desk.write(spec(shards, TRIALS))
     driver = subprocess.Popen(desk.command("submit", "sweep.yaml"), cwd=desk.folder, stdout=subprocess.DEVNULL)
     wait_for_step(desk, 5)
@@ -58,12 +56,12 @@ def test_it_is_stopped_watched_resumed_and_extended_without_its_file(desk, shard
     place = desk.storage / seen["id"]
     elsewhere.ok("resume", place)
     assert json.loads(elsewhere.ok("status", place, "-o", "json"))["state"] == "done"
-    assert desk.digests(TRIALS) == undisturbed.digests(TRIALS)
+    assert desk.digests(TRIALS) == wanted[:TRIALS]
     refused = elsewhere.run("retry", place, 1)
     assert (refused.returncode, refused.stderr.startswith("error: TRIAL: trial 1 is done, and ")) == (2, True)
 
     elsewhere.ok("resume", place, "--trials", "+1")
-    assert desk.digests(TRIALS + 1) == undisturbed.digests(TRIALS + 1)
+    assert desk.digests(TRIALS + 1) == wanted
     again = elsewhere.run("resume", place)
     assert (again.returncode, "nothing to run" in again.stderr) == (0, True)
     assert list(elsewhere.folder.iterdir()) == [], "nothing is left where the commands were given"

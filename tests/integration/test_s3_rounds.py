@@ -33,7 +33,8 @@ PBT = "trials: 2\nscheduler: {pbt: {every: 0.5}}\n"
 HALVING = "trials: 4\nscheduler: {halving: {grace: 0.5, reduction: 2}}\n"
 
 
-@pytest.mark.parametrize("more", [PBT, pytest.param(HALVING, marks=pytest.mark.slow)], ids=["pbt", "halving"])
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [PBT, HALVING], ids=["pbt", "halving"])
 def test_groups_in_s3_come_to_what_one_process_comes_to_in_a_folder(more, tmp_path, bucket, shards):
     folder = own_folder("rounds")
     sweep = Sweep(tmp_path, environment(folder), join(bucket, "runs"))

@@ -7,7 +7,6 @@ import subprocess
 import time
 from pathlib import Path
 
-import psutil
 import pyarrow.parquet as parquet
 import pytest
 from PIL import Image
@@ -152,37 +151,6 @@ def wait_for(desk: Desk, happened, deadline: float = 120.0):
 def progress(records, trial):
     """The last step that a trial reported."""
     return max((r["step"] for r in records if r["kind"] == "reported" and r["trial"] == trial), default=0)
-
-
-def test_a_killed_driver_comes_back_to_the_same_bytes(undisturbed, desk, shards):
-    desk.write(SPEC.format(shards=shards, steps=STEPS, trials=TRIALS, evaluate=20))
-    driver = subprocess.Popen(desk.command("submit", "sweep.yaml"), cwd=desk.folder, stdout=subprocess.DEVNULL)
-    ended = lambda records: {r["trial"] for r in records if r["kind"] == "ended"}  # noqa: E731
-    try:
-        wait_for(desk, lambda records: len(ended(records)) >= 1 and progress(records, 2) >= 20)
-    finally:
-        children = psutil.Process(driver.pid).children(recursive=True)
-        os.kill(driver.pid, signal.SIGKILL)
-        driver.wait()
-    finished = ended(desk.records())
-    assert desk.results()["state"] == "interrupted"
-
-    resumed = desk.run("submit", "sweep.yaml")
-    assert resumed.returncode == 0, resumed.stderr
-    assert "submitted before" in resumed.stderr
-    records = desk.records()
-    second = max(i for i, record in enumerate(records) if record["kind"] == "opened")
-    assert finished.isdisjoint(r["trial"] for r in records[second:] if "trial" in r), (
-        "what was finished is not run again"
-    )
-    first_step = min(r["step"] for r in records[second:] if r["kind"] == "reported" and r["trial"] == 2)
-    assert first_step >= 20, "the interrupted trial went on from its checkpoint"
-    assert desk.digests(TRIALS) == undisturbed.digests(TRIALS)
-    assert [t["metrics"]["eval/ssim"] for t in desk.results()["trials"]] == [
-        t["metrics"]["eval/ssim"] for t in undisturbed.results()["trials"]
-    ]
-    _, alive = psutil.wait_procs(children, timeout=100)  # Ray's agents look for their server for a minute
-    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE], "nothing is left behind"
 
 
 def test_ctrl_c_saves_and_the_same_command_goes_on(undisturbed, desk, shards):

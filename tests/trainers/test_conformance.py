@@ -85,7 +85,7 @@ def test_a_run_whose_workers_are_killed_and_change_in_number_comes_to_the_same(s
     assert train_in_legs(seed, tmp_path) == {name: alone(name)[0] for name in worlds.DISTURBED}
 
 
-@pytest.mark.parametrize(("name", "term"), [(n, t) for n in VARIANTS for t in worlds.terms_of(n)])
+@pytest.mark.parametrize(("name", "term"), [(n, t) for n in VARIANTS for t in worlds.own_terms(n)])
 def test_weight_zero_silences_a_term_and_still_shows_it(name, term):
     of = variant(name, weights={term: 0.0})
     assert term in observed(of)

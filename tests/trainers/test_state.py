@@ -51,8 +51,7 @@ def test_a_used_engine_takes_over_a_state_as_a_fresh_one_does(name):
     assert str(used.ledger.means()) == str(fresh.ledger.means())
 
 
-@EACH_VARIANT
-@pytest.mark.parametrize("replica", [1, 3])
+@pytest.mark.parametrize(("name", "replica"), [("cyclegan", 1), *((name, 3) for name in VARIANTS)])
 def test_an_engine_goes_on_after_a_step_that_broke_off(name, replica):
     of = variant(name, Tree(4))
     state = state_of(played(of, SAVED))

@@ -141,6 +141,13 @@ def varies(name: str) -> bool:
     return kind.varies(kind.Hyper(**{**TINY[system], **hyper}))
 
 
+def own_terms(name: str) -> list[str]:
+    """The terms in force in a row of `VARIANTS` that are not in its system's smallest settings as well."""
+    system = VARIANTS[name][0]
+    common = set() if name == system else set(terms_of(system))
+    return [term for term in terms_of(name) if term not in common]
+
+
 def terms_of(name: str) -> list[str]:
     """The terms in force in a row of `VARIANTS`."""
     system, hyper, _ = VARIANTS[name]
