@@ -15,27 +15,9 @@ from itertools import combinations
 from typing import Literal
 
 from orchestrator.literature_file import Score
+from orchestrator.student import t_975
 from orchestrator.wording import listed
 
-# Student's t, two-sided 95 %, by degrees of freedom from 1 on; of more the normal's would do, and the last is the safer.
-T_975 = (
-    12.706,
-    4.303,
-    3.182,
-    2.776,
-    2.571,
-    2.447,
-    2.365,
-    2.306,
-    2.262,
-    2.228,
-    2.201,
-    2.179,
-    2.160,
-    2.145,
-    2.131,
-    2.120,
-)
 LEAST_SEEDS = 2  # for an interval
 Verdict = Literal["agrees", "disagrees", "undecided"]
 Values = Mapping[str, Sequence[float]]
@@ -131,7 +113,7 @@ def _difference(one: Sequence[float], other: Sequence[float]) -> tuple[float, fl
         return difference, 0.0
     own = [share**2 / (len(some) - 1) for share, some in zip(shares, (one, other), strict=True)]
     freedom = max(1, math.floor(error**2 / math.fsum(own)))
-    return difference, T_975[min(freedom, len(T_975)) - 1] * math.sqrt(error)
+    return difference, t_975(freedom) * math.sqrt(error)
 
 
 def _sign(value: float) -> int:

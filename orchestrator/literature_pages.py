@@ -38,8 +38,8 @@ NOT_REMADE = {
     "OST, style transfer tasks (seasons, Monet)": "photographs and paintings would have to be downloaded; "
     "`eval/content` and `eval/style` are the two scores for it",
     "OST, drawing tasks (facades, maps, Cityscapes)": "the pictures would have to be downloaded, and people judged a third of it",
-    "Balanced style transfer, task success": "a classifier would have to be trained on translated pictures; the scores here "
-    "judge translations by one that was trained on real ones. One number is printed, without an interval or the task",
+    "Balanced style transfer, task success": "one number is printed, without an interval or the task; `task success` measures "
+    "it of any sweep",
 }
 HEAD = f"""# Tables of the literature
 

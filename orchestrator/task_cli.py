@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.options import Output, OutputOption, StorageOption
+from orchestrator.options import Output, OutputOption, StorageOption, SweepName
 from orchestrator.saying import say
 from orchestrator.storage import DEFAULT_STORAGE
 
@@ -136,6 +136,36 @@ def show(
     from orchestrator.task import look_up
 
     _print(look_up(task, storage, "TASK", "say where to look with --storage"), output)
+
+
+@app.command(epilog="Example: i2i-cluster task success digits --few 50")
+def success(
+    sweep: SweepName,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", help="Data set whose pictures have classes.", show_default="the sweep's own"),
+    ] = None,
+    few: Annotated[int, typer.Option("--few", min=1, help="Real pictures that a classifier learns from.")] = 50,
+    others: Annotated[
+        int, typer.Option("--translated", min=1, help="Pictures that are translated for it, at most.")
+    ] = 1000,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=2, help="Classifiers of each kind, of other few pictures each.")
+    ] = 5,
+    steps: Annotated[
+        int, typer.Option("--steps", min=1, help="Length of each training, in steps of 32 pictures.")
+    ] = 600,
+    width: Annotated[int, typer.Option("--width", min=1, max=1024, help="Channels of the first layer.")] = 16,
+    storage: StorageOption = DEFAULT_STORAGE,
+    output: OutputOption = Output.table,
+) -> None:
+    """Whether a sweep's translations help a classifier that has few real pictures: what it reads of validation pictures when it
+    learned from the few alone, and from these with as many others in every batch, as they are and translated."""
+    from orchestrator.task_success import Asked, task_success
+    from trainers.task_success import Schooling
+
+    asked = Asked(sweep, data, few, others, seeds, Schooling(steps=steps, width=width))
+    task_success(storage, asked, as_json=output is Output.json)
 
 
 def default_name(data: str, domain: str, kind: Kind = Kind.classifier) -> str:
