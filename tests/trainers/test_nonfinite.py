@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.trainers import worlds
-from tests.trainers.worlds import STEPS, state_digest, state_of
+from tests.trainers.worlds import STEPS, state_digest, state_of, states_of
 from trainers.engine import RETREAT_FACTOR
 from trainers.errors import NonFiniteError
 from trainers.ledger import TOLD
@@ -239,11 +239,8 @@ def test_many_skips_are_told_in_few_lines():
 
 @EACH_SYSTEM
 def test_a_state_holds_the_skips_of_all_steps_before_it(name):
-    undisturbed, states = engine(name, "skip"), {}
-    for step in range(STEPS):
-        if step in (BAD, BAD + 1, BAD + 2):
-            states[step] = {key: tensor.clone() for key, tensor in state_of(undisturbed).items()}
-        undisturbed.step()
+    undisturbed = engine(name, "skip")
+    states = states_of(undisturbed, (BAD, BAD + 1, BAD + 2))
     counted = {player: count for player, count in undisturbed.skipped.items() if count}
     assert counted
     names = {f"counter.skipped.{player}" for player in counted}
@@ -271,12 +268,9 @@ def test_every_rate_is_halved_from_a_retreat_on(name):
 
 @EACH_SYSTEM
 def test_a_retreat_does_not_depend_on_where_a_run_was_resumed(name):
-    undisturbed, states = engine(name, "rollback", bad=None), {}
+    undisturbed = engine(name, "rollback", bad=None)
     undisturbed.retreats = (3,)
-    for step in range(STEPS):
-        if step in (1, 3, 4):
-            states[step] = {key: tensor.clone() for key, tensor in state_of(undisturbed).items()}
-        undisturbed.step()
+    states = states_of(undisturbed, (1, 3, 4))
     wanted = state_digest(undisturbed)
     for saved, state in states.items():
         of = engine(name, "rollback", bad=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -161,6 +161,16 @@ def state_of(of: Engine) -> dict[str, Tensor]:
     state = named_state(of)
     assert state is not None
     return state
+
+
+def states_of(of: Engine, saved: Collection[int]) -> dict[int, dict[str, Tensor]]:
+    """The states at some steps of an engine that is played to its end: step -> a snapshot."""
+    found = {}
+    for step in range(STEPS):
+        if step in saved:
+            found[step] = state_of(of)
+        of.step()
+    return found
 
 
 def state_digest(of: Engine) -> str:
