@@ -36,6 +36,7 @@ from orchestrator.options import (
 )
 from orchestrator.saying import say
 from orchestrator.storage import DEFAULT_STORAGE, shown
+from orchestrator.study import cli as study_cli
 
 FAILED, WRONG_REQUEST, INTERRUPTED = 1, 2, 130
 LONGEST_STEP = 86_400
@@ -53,6 +54,7 @@ app.add_typer(shards_cli.app, name="shards")
 app.add_typer(checkpoints_cli.app, name="checkpoints")
 app.add_typer(task_cli.app, name="task")
 app.add_typer(tables_cli.app, name="tables")
+app.add_typer(study_cli.app, name="study")
 app.add_typer(k8s_cli.app, name="k8s")
 
 
