@@ -53,6 +53,28 @@ def write_tensorboard(name: str, storage: str, folder: Path, file: Path | None) 
     say(f"logs of {trials} trials: {folder}    # tensorboard --logdir {folder}")
 
 
+def send_mlflow(name: str, storage: str, uri: str, file: Path | None, tensorboard: Path | None) -> None:
+    """Send a sweep's trials to an MLflow tracking server and print what was new. Raises Refusal, TrackingFailed, and what the
+    store does."""
+    from orchestrator.report_mlflow import send_runs
+    from orchestrator.report_mlflow_server import check_client, read_server
+
+    for option, given in (("--output", file), ("--tensorboard", tensorboard)):
+        if given is not None:
+            raise Refusal("a page, logs or runs, one at a time; leave one of them out", path=option, value=str(given))
+    check_client()
+    server = read_server(uri)
+    sweep = find_sweep(name, storage)
+    with _bar("trials") as advance:
+        sent = send_runs(sweep, server, advance)
+    for text in sent.damaged:
+        say(f"left out as damaged: {text}", aside=True)
+    if sent.no_files:
+        say(f"the server has no pictures and results: {sent.no_files}", aside=True)
+    said = f"experiment {sent.experiment} of {server.uri}"
+    say(f"runs of {sent.runs} trials: {said}    # {sent.new} new, and {sent.numbers:,} numbers")
+
+
 @contextmanager
 def _bar(what: str) -> Iterator[Advance]:
     """Shows how far the pictures are, on a terminal, where there are many."""

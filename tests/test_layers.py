@@ -50,6 +50,7 @@ CONFINED: dict[str, tuple[str, ...]] = {
 OPTIONAL: dict[str, str] = {
     "jinja2": "orchestrator",
     "kubernetes": "cluster",
+    "mlflow": "orchestrator",
     "mlxtend": "data_shards",
     "onnx": "cluster",
     "onnxruntime": "cluster",

@@ -34,6 +34,7 @@ PINNED_BY_TORCH = re.compile(r"nvidia-|cuda-|triton$")
 DISTRIBUTION = {
     "PIL": "pillow",
     "botocore": "boto3",
+    "mlflow": "mlflow-skinny",
     "pydantic_core": "pydantic",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
