@@ -159,7 +159,10 @@ class Conductor:
         """
         self._running.discard(index)
         trial = self.state.trials[index]
-        if outcome == "interrupted" or trial.state not in LIVE:
+        if outcome == "interrupted":
+            self.stopping = self.stopping or "interrupted"  # it has seen somebody's request before we did
+            return
+        if trial.state not in LIVE:
             return
         if outcome != HALTED:
             self.book.end(index, outcome, error, nonfinite=outcome == "failed")

@@ -69,6 +69,11 @@ class ConductedScheduler(FIFOScheduler):
         self._conductor, self._waiting = conductor, Waiting(conductor)
         self._ended: list[Trial] = []
 
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        """A trial was suggested. It gets its folder now: Tune gives it one with its process, and ends with an error where a
+        trial that was stopped before it got one has none."""
+        trial.init_local_path()
+
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """A report: logged, decided on. Results that Tune makes up itself decide nothing."""
         if REPORT not in result:

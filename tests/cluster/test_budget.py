@@ -126,6 +126,19 @@ def test_asked_to_stop_it_starts_nothing_and_can_go_on(sweep):
     assert started(sweep.attempt()) == [0, 1, 2, 3]
 
 
+def test_a_trial_that_saw_the_request_first_is_not_started_again(sweep):
+    """In a remote storage the driver looks for it now and then."""
+    conductor = sweep.attempt()
+    assert started(conductor) == [0, 1, 2, 3]
+    conductor.ended(0, "interrupted", None)
+    assert started(conductor) == []
+    assert not conductor.is_finished(), "three still save"
+    for index in (1, 2, 3):
+        conductor.ended(index, "interrupted", None)
+    assert conductor.close() == "interrupted"
+    assert [trial.starts for trial in sweep.logged().trials.values()] == [1, 1, 1, 1]
+
+
 @pytest.fixture
 def clock(monkeypatch):
     """clock[0] is the time in seconds, of every kind."""
