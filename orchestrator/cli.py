@@ -13,18 +13,12 @@ from typing import Annotated
 
 import typer
 
-from orchestrator import (
-    checkpoints_cli,
-    evaluate_cli,
-    k8s_cli,
-    report_cli,
-    running_cli,
-    shards_cli,
-    tables_cli,
-    task_cli,
-    translate_cli,
-    up_cli,
-)
+from orchestrator import up_cli
+from orchestrator.checkpoints import cli as checkpoints_cli
+from orchestrator.evaluate import cli as evaluate_cli
+from orchestrator.literature import cli as tables_cli
+from orchestrator.manifests import cli as k8s_cli
+from orchestrator.models import cli as translate_cli
 from orchestrator.options import (
     ClusterOption,
     MetricsPortOption,
@@ -34,9 +28,13 @@ from orchestrator.options import (
     SweepName,
     WaitOption,
 )
+from orchestrator.report import cli as report_cli
+from orchestrator.running import cli as running_cli
 from orchestrator.saying import say
+from orchestrator.shards import cli as shards_cli
 from orchestrator.storage import DEFAULT_STORAGE, shown
 from orchestrator.study import cli as study_cli
+from orchestrator.task import cli as task_cli
 
 FAILED, WRONG_REQUEST, INTERRUPTED = 1, 2, 130
 LONGEST_STEP = 86_400
@@ -77,8 +75,8 @@ def submit(
     metrics_port: MetricsPortOption = None,
 ) -> None:
     """Run a sweep: train its trials, search, and show what came out. The same command again goes on where it stopped."""
-    from orchestrator.draft import load_draft
     from orchestrator.listening import with_port
+    from orchestrator.sweep_file.draft import load_draft
     from orchestrator.targets import cluster_in
 
     draft = with_port(load_draft(file, cluster_in(cluster)), metrics_port)
@@ -116,8 +114,8 @@ def plan(
     cluster: ClusterOption = None,
 ) -> None:
     """Check a sweep file and show what it would do, and whether its cluster holds it. Trains nothing, writes nothing."""
-    from orchestrator.draft import load_draft
     from orchestrator.errors import Refusal
+    from orchestrator.sweep_file.draft import load_draft
     from orchestrator.targets import cluster_in
 
     draft = load_draft(file, cluster_in(cluster))  # before the imports below: what cannot be read is told at once
@@ -126,7 +124,7 @@ def plan(
             f"must be more than 0 and less than {LONGEST_STEP} seconds", path="--step-seconds", value=step_seconds
         )
 
-    from orchestrator.planning import show_plan
+    from orchestrator.planning.planning import show_plan
     from orchestrator.tables import console
 
     show_plan(draft, str(file), console(), as_json=output is Output.json, measure=measure, step_seconds=step_seconds)
@@ -158,11 +156,11 @@ def systems(
     alone, that a training goes on with the same bits when it was saved, and on two workers. Exit code 1 where a promise is broken.
     """
     from orchestrator.errors import Refusal
-    from orchestrator.systems_view import describe_systems, find_system, print_system, print_systems
+    from orchestrator.systems.view import describe_systems, find_system, print_system, print_systems
     from orchestrator.tables import console, print_json
 
     if name == "check":
-        from orchestrator.systems_check import check_system
+        from orchestrator.systems.check import check_system
 
         if checked is None:
             raise Refusal("name what to check: i2i-cluster systems check FILE.py", path="FILE")
@@ -173,7 +171,7 @@ def systems(
         raise Refusal("one system at a time", path="SYSTEM", value=checked)
     shown = None if name is None else find_system(name)
     if markdown is not None:
-        from orchestrator.systems_pages import write_pages
+        from orchestrator.systems.pages import write_pages
 
         write_pages(markdown, [name] if name else None)
     elif output is Output.json:
@@ -192,7 +190,7 @@ def init(
     folder: Annotated[Path, typer.Option(metavar="DIR", help="Where to write.")] = Path("."),
 ) -> None:
     """Write a sweep file to start from: for a system, or with a first system of your own, in 40 lines, beside it."""
-    from orchestrator.scaffold import scaffold
+    from orchestrator.systems.scaffold import scaffold
 
     for file in scaffold(system, folder):
         say(f"wrote {file}")
@@ -205,8 +203,8 @@ def schema(
     """Print the JSON Schema of sweep files, for editors."""
     import json
 
-    from orchestrator.reference import sweep_reference
-    from orchestrator.schema import sweep_schema
+    from orchestrator.sweep_file.reference import sweep_reference
+    from orchestrator.sweep_file.schema import sweep_schema
 
     print(sweep_reference() if markdown else json.dumps(sweep_schema(), indent=2))
 
@@ -214,7 +212,7 @@ def schema(
 @app.command("list")
 def list_sweeps(storage: StorageOption = DEFAULT_STORAGE, output: OutputOption = Output.table) -> None:
     """List the sweeps of a storage, the newest first."""
-    from orchestrator.sweeps import find_sweeps
+    from orchestrator.running.sweeps import find_sweeps
     from orchestrator.tables import console, print_json, table
 
     found = find_sweeps(storage)
@@ -237,8 +235,8 @@ def results(
 ) -> None:
     """Show a sweep's trials, the best first, also while it runs. With -o json: everything, by trial."""
     from orchestrator.finding import find_sweep
-    from orchestrator.results import describe_results, save_picture
-    from orchestrator.summary import print_results
+    from orchestrator.results.results import describe_results, save_picture
+    from orchestrator.results.summary import print_results
     from orchestrator.tables import console, print_json
 
     found = find_sweep(name, storage)

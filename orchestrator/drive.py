@@ -12,10 +12,10 @@ from pathlib import Path
 from rich.console import Console
 
 from cluster.targets.target import PACKED, unpack
-from orchestrator.draft import read_draft
 from orchestrator.errors import Refusal
 from orchestrator.submit import EXIT, submit
-from orchestrator.yaml_file import parse, written_in
+from orchestrator.sweep_file.draft import read_draft
+from orchestrator.sweep_file.yaml_file import parse, written_in
 
 PACKED_FILE = "-"  # in place of a file: the variable holds it
 

@@ -11,16 +11,16 @@ from cluster.job import PBT, Asha, Finalists, Halving, Job, Limits, Median, Sche
 from cluster.log.records import TrialState
 from cluster.run import Run
 from cluster.stopping import Rules, spares, verdict
-from orchestrator.exploring import Explore
-from orchestrator.outcome import best_values
-from orchestrator.plan import Plan
-from orchestrator.preset_view import left_to_the_system
-from orchestrator.searching import Search, make_searcher
-from orchestrator.sizes import bracket, pauses
-from orchestrator.standing import Goal, rank
-from orchestrator.sweep_search import Budget, named
-from orchestrator.warm import Warm
-from orchestrator.written import portable
+from orchestrator.planning.plan import Plan
+from orchestrator.planning.sizes import bracket, pauses
+from orchestrator.results.outcome import best_values
+from orchestrator.results.preset_view import left_to_the_system
+from orchestrator.results.standing import Goal, rank
+from orchestrator.search.exploring import Explore
+from orchestrator.search.searching import Search, make_searcher
+from orchestrator.search.warm import Warm
+from orchestrator.sweep_file.search import Budget, named
+from orchestrator.sweep_file.written import portable
 
 
 def make_job(plan: Plan, allow_inexact: bool = False, warm: Warm = (), only: frozenset[int] | None = None) -> Job:

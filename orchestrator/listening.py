@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from orchestrator.draft import Draft
 from orchestrator.errors import Refusal
-from orchestrator.sweep_metrics import LARGEST_PORT
+from orchestrator.sweep_file.draft import Draft
+from orchestrator.sweep_file.metrics import LARGEST_PORT
 
 OPTION = "--metrics-port"
 

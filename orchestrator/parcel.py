@@ -11,10 +11,10 @@ import json
 from typing import Any
 
 from cluster.targets.target import Parcel
-from orchestrator.plan import Plan
-from orchestrator.sweep_cluster import LOCAL, Cluster
-from orchestrator.written import portable
-from orchestrator.yaml_file import parse_yaml
+from orchestrator.planning.plan import Plan
+from orchestrator.sweep_file.cluster import LOCAL, Cluster
+from orchestrator.sweep_file.written import portable
+from orchestrator.sweep_file.yaml_file import parse_yaml
 
 EXPECT, ONLY, INEXACT = "--expect", "--only", "--allow-inexact"
 

@@ -17,21 +17,21 @@ from cluster.log.store import has_log
 from cluster.submission import Submission, write_submission
 from cluster.targets.target import Job, JobState, NotThere, Target, TargetError
 from data_shards.store import Store, open_store
-from orchestrator.draft import Draft
 from orchestrator.errors import Refusal, blamed
 from orchestrator.finding import FoundSweep, open_sweep
-from orchestrator.following import await_end, follow_job, state_of
 from orchestrator.job import make_job
 from orchestrator.parcel import key_of, parcel_of, spelled
-from orchestrator.plan import Plan, make_plan
+from orchestrator.planning.plan import Plan, make_plan
+from orchestrator.planning.sizes import BOUNDLESS, Machine
 from orchestrator.resume import plan_again
+from orchestrator.running.following import await_end, follow_job, state_of
 from orchestrator.saying import say
-from orchestrator.sizes import BOUNDLESS, Machine
+from orchestrator.search.warm import find_warm
 from orchestrator.storage import open_to_look, probe_storage
 from orchestrator.submit import EXIT, is_complete, show_outcome, store_results, submit, tell_plan
+from orchestrator.sweep_file.draft import Draft
 from orchestrator.targets import see_job, target_of
 from orchestrator.trust import remember
-from orchestrator.warm import find_warm
 
 
 def submit_anywhere(

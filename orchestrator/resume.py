@@ -12,13 +12,13 @@ from cluster.layout import SweepPaths
 from cluster.log.records import SweepState, UnreadableLog
 from cluster.log.store import has_log, read_state, sweeps_in
 from data_shards.store import Store
-from orchestrator.draft import Draft
 from orchestrator.errors import Refusal
-from orchestrator.identity import differences
-from orchestrator.plan import Plan, make_plan
-from orchestrator.sizes import Machine
+from orchestrator.planning.identity import differences
+from orchestrator.planning.plan import Plan, make_plan
+from orchestrator.planning.sizes import Machine
 from orchestrator.storage import open_to_look
-from orchestrator.sweep import Sweep
+from orchestrator.sweep_file.draft import Draft
+from orchestrator.sweep_file.sweep import Sweep
 
 NEAR = 3  # with more keys changed, an older sweep is another sweep rather than an earlier version of this one
 

@@ -14,24 +14,24 @@ from cluster.log.store import read_log
 from cluster.proposals import is_all_proposed
 from cluster.submission import forget_submission
 from data_shards.store import Store, open_store
-from orchestrator.draft import Draft
 from orchestrator.errors import Refusal
 from orchestrator.finding import FoundSweep, open_sweep
 from orchestrator.job import make_job
-from orchestrator.outcome import judge
-from orchestrator.plan import Plan
-from orchestrator.progress import Progress
-from orchestrator.results import best_trial, leaderboard, newest_grid
-from orchestrator.results_table import results_fingerprint, results_parquet
+from orchestrator.planning.plan import Plan
+from orchestrator.planning.sizes import Machine
+from orchestrator.results.outcome import judge
+from orchestrator.results.results import best_trial, leaderboard, newest_grid
+from orchestrator.results.summary import best_line, ending, objective_text, remarks
+from orchestrator.results.table import results_fingerprint, results_parquet
 from orchestrator.resume import plan_again
+from orchestrator.running.progress import Progress
 from orchestrator.saying import say
-from orchestrator.sizes import Machine
+from orchestrator.search.warm import find_warm
 from orchestrator.storage import open_to_look, probe_storage
-from orchestrator.summary import best_line, ending, objective_text, remarks
-from orchestrator.sweep import Sweep
+from orchestrator.sweep_file.draft import Draft
+from orchestrator.sweep_file.sweep import Sweep
 from orchestrator.tables import table
 from orchestrator.targets import see_job
-from orchestrator.warm import find_warm
 
 EXIT = {"done": 0, "stopped": 0, "failed": 1, "interrupted": 130}
 

@@ -15,8 +15,8 @@ from cluster.targets.target import Job, Target, TargetError
 
 if TYPE_CHECKING:  # `status` has to answer at once, and needs them only of a sweep that was handed to a target
     from orchestrator.finding import FoundSweep
-    from orchestrator.sweep import Sweep
-    from orchestrator.sweep_cluster import Cluster
+    from orchestrator.sweep_file.cluster import Cluster
+    from orchestrator.sweep_file.sweep import Sweep
 
 
 def target_of(cluster: Cluster, sweep: Sweep | None = None) -> Target:
@@ -27,7 +27,7 @@ def target_of(cluster: Cluster, sweep: Sweep | None = None) -> Target:
         return RayJobsTarget(cluster.address)
     if cluster.kubernetes is not None:
         from cluster.targets.kubernetes import KubernetesTarget
-        from orchestrator.kubernetes_site import site_of
+        from orchestrator.manifests.site import site_of
 
         return KubernetesTarget(site_of(cluster.kubernetes, sweep))
     from cluster.targets.local import LocalTarget
@@ -39,7 +39,7 @@ def cluster_in(option: str | None) -> dict[str, Any]:
     """What a `--cluster` option puts in place of the file's key; nothing where it is not given. Raises Refusal."""
     if option is None:
         return {}
-    from orchestrator.yaml_file import parse_yaml
+    from orchestrator.sweep_file.yaml_file import parse_yaml
 
     return parse_yaml(f"cluster: {option}", "--cluster")
 
@@ -72,7 +72,7 @@ class SeenJob:
 
 def target_again(made: Submission) -> Target:
     """The target of a submit. Raises TargetError."""
-    from orchestrator.sweep_cluster import read_cluster
+    from orchestrator.sweep_file.cluster import read_cluster
 
     return target_of(read_cluster(made.cluster))
 

@@ -13,7 +13,7 @@ from typing import Any
 from cluster.submission import Submission
 from cluster.up.state import state_folder
 from data_shards.store import FolderStore
-from orchestrator.sweep_cluster import read_cluster
+from orchestrator.sweep_file.cluster import read_cluster
 
 FOLDER = "submitted"
 

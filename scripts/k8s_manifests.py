@@ -12,7 +12,7 @@ from typing import Any
 
 from cluster.targets.kubernetes_manifests import disruption_budget, ray_cluster, worker_group
 from cluster.targets.kubernetes_site import HEAD, PRODUCT, WORKER, Site
-from orchestrator.manifest_yaml import to_yaml
+from orchestrator.manifests.manifest_yaml import to_yaml
 
 FOLDER = Path(__file__).parent.parent / "k8s"
 NAME = "i2i"  # of the RayCluster that stays

@@ -11,8 +11,8 @@ import pytest
 
 from data_shards.build.digits import build_digits
 from data_shards.build.openmoji import build_openmoji
-from orchestrator.plan import make_plan
-from orchestrator.sweep import load_sweep
+from orchestrator.planning.plan import make_plan
+from orchestrator.sweep_file.sweep import load_sweep
 from tests.orchestrator.tasks import model_of, plan_of, trained
 
 ROOT = Path(__file__).parent.parent

@@ -15,9 +15,8 @@ from typing import Any
 
 from data_shards.store import FolderStore
 from orchestrator.errors import Refusal, asked, blamed, refuse
-from orchestrator.evaluate_files import Names, check_partners, find_unreadable, pictures_in
-from orchestrator.quantities import size_text
-from orchestrator.report import check_place
+from orchestrator.evaluate.files import Names, check_partners, find_unreadable, pictures_in
+from orchestrator.report.report import check_place
 from orchestrator.saying import say
 from orchestrator.study.picking import FAKE, REAL, Trials, pick
 from orchestrator.study.pictures import Shown, check_differ, check_readable, read_all
@@ -25,6 +24,7 @@ from orchestrator.study.render import render
 from orchestrator.study.room import Room
 from orchestrator.study.rows import FORMAT
 from orchestrator.study.times import ms_text, read_ms
+from orchestrator.sweep_file.quantities import size_text
 
 ID_LENGTH = 12
 LONGEST_TEXT = 200  # characters of a title or a name

@@ -9,7 +9,7 @@ import hashlib
 from dataclasses import dataclass
 
 from orchestrator.errors import Refusal, refuse
-from orchestrator.evaluate_files import Names
+from orchestrator.evaluate.files import Names
 
 REAL, FAKE = "--real", "--fake"  # the options
 PAIR = "pair"

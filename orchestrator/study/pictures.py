@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from orchestrator.errors import Refusal
-from orchestrator.evaluate_files import BAD, NAMED, read_picture
+from orchestrator.evaluate.files import BAD, NAMED, read_picture
 
 LEVEL = 9  # of PNG's compression: the page is made once and opened often
 URI = "data:image/png;base64,"

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-from orchestrator.report_render import json_in_html
+from orchestrator.report.render import json_in_html
 
 SCRIPTS = ("draw.js", "show.js", "run.js")
 PLACE = re.compile(r"\{\{ (\w+) \}\}")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from orchestrator.errors import Refusal
-from orchestrator.quantities import size_text
-from orchestrator.report import LARGEST
+from orchestrator.report.report import LARGEST
 from orchestrator.study.picking import Trials
 from orchestrator.study.pictures import Shown
+from orchestrator.sweep_file.quantities import size_text
 
 SPARE = 300_000  # bytes of a page that are no pictures: its text, its scripts, names of files
 LONGEST_SIGN = 6  # bytes of a file's name in JSON, for each character

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from orchestrator.errors import Refusal, show
-from orchestrator.quantities import read_duration
+from orchestrator.sweep_file.quantities import read_duration
 
 MILLISECONDS = re.compile(r"([0-9]+(?:\.[0-9]+)?) *ms")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from orchestrator.manifest_yaml import to_yaml
+from orchestrator.manifests.manifest_yaml import to_yaml
 from scripts.monitoring.alert import Alert, Severity
 from scripts.monitoring.promql import Clock, Recorded
 from scripts.monitoring.recording import recordings

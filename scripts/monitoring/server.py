@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from cluster.monitoring.discovery import SWEEP, discovery_folder
-from orchestrator.manifest_yaml import to_yaml
-from orchestrator.sweep_metrics import LARGEST_PORT
+from orchestrator.manifests.manifest_yaml import to_yaml
+from orchestrator.sweep_file.metrics import LARGEST_PORT
 from scripts.monitoring.alert import JOB
 from scripts.monitoring.asking import Prometheus
 from scripts.monitoring.promql import Clock, span

@@ -7,7 +7,7 @@ are in seconds.
 from __future__ import annotations
 
 from cluster.stopping import RULES
-from orchestrator.health import SILENT_S, WAITS
+from orchestrator.running.health import SILENT_S, WAITS
 
 MINUTE, HOUR = 60.0, 3600.0
 

@@ -21,9 +21,9 @@ from cluster.stop import StopRequest
 from cluster.training import train
 from data_shards.store import open_store
 from orchestrator.job import make_job
-from orchestrator.plan import make_plan
-from orchestrator.sizes import Machine
-from orchestrator.sweep import load_sweep
+from orchestrator.planning.plan import make_plan
+from orchestrator.planning.sizes import Machine
+from orchestrator.sweep_file.sweep import load_sweep
 from trainers.state import digest
 
 

@@ -16,9 +16,9 @@ from cluster.log.store import read_log, sweeps_in
 from cluster.report import Place
 from cluster.training import train
 from data_shards.store import Store, open_store
-from orchestrator.plan import make_plan
-from orchestrator.sizes import Machine
-from orchestrator.sweep import load_sweep
+from orchestrator.planning.plan import make_plan
+from orchestrator.planning.sizes import Machine
+from orchestrator.sweep_file.sweep import load_sweep
 from tests.beds import until
 from tests.integration.spec import SPEC
 from trainers.state import digest

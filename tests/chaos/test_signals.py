@@ -12,9 +12,9 @@ import psutil
 import pytest
 
 from cluster.layout import SweepPaths
-from orchestrator.plan import make_plan
-from orchestrator.sizes import Machine
-from orchestrator.sweep import load_sweep
+from orchestrator.planning.plan import make_plan
+from orchestrator.planning.sizes import Machine
+from orchestrator.sweep_file.sweep import load_sweep
 from tests.beds import TRIAL, environment, is_actor, own_folder, raylets, title, until
 from tests.chaos.sweeps import STEPS, Sweep, breaches, reported
 from tests.faults import faulty

@@ -7,9 +7,9 @@ from PIL import Image
 from cluster.run import Run
 from data_shards.build.folder import build_folder
 from data_shards.store import FolderStore
-from orchestrator.plan import make_plan
-from orchestrator.sizes import Machine
-from orchestrator.sweep import read_sweep
+from orchestrator.planning.plan import make_plan
+from orchestrator.planning.sizes import Machine
+from orchestrator.sweep_file.sweep import read_sweep
 from tests.cluster.conducting import RemoteStore, Sweep
 from tests.cluster.running import Disk
 

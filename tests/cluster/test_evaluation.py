@@ -11,9 +11,9 @@ from cluster.training import train
 from data_shards.build.folder import build_folder
 from data_shards.manifest import Manifest
 from data_shards.store import open_store
-from orchestrator.plan import make_plan
-from orchestrator.sizes import Machine
-from orchestrator.sweep import read_sweep
+from orchestrator.planning.plan import make_plan
+from orchestrator.planning.sizes import Machine
+from orchestrator.sweep_file.sweep import read_sweep
 
 TINY = {"latent": 2, "width": 4, "levels": 3, "encoder_width": 4, "critic": "patch16", "critic_width": 4}
 

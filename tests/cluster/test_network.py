@@ -3,7 +3,7 @@
 import pytest
 
 from cluster.network import interfaces, nccl_choice
-from orchestrator.doctor_network import choice_finding, nccl_finding
+from orchestrator.doctor.network import choice_finding, nccl_finding
 
 THERE = ["lo", "docker0", "eth0", "eth1", "ib0", "ib1"]
 

@@ -7,11 +7,11 @@ import pytest
 from cluster.model import export_best, load_best
 from cluster.run import Run
 from data_shards.store import open_store
-from orchestrator.draft import Draft
-from orchestrator.plan import make_plan
-from orchestrator.scaffold import OWN_SYSTEM, TEMPLATE
-from orchestrator.sizes import Machine
-from orchestrator.sweep import Sweep
+from orchestrator.planning.plan import make_plan
+from orchestrator.planning.sizes import Machine
+from orchestrator.sweep_file.draft import Draft
+from orchestrator.sweep_file.sweep import Sweep
+from orchestrator.systems.scaffold import OWN_SYSTEM, TEMPLATE
 from tests.cluster.test_training import Told, digest, trained
 
 

@@ -16,9 +16,9 @@ from cluster.run import Run
 from cluster.training import train
 from data_shards.errors import DataError
 from data_shards.store import open_store
-from orchestrator.plan import make_plan
-from orchestrator.sizes import Machine
-from orchestrator.sweep import read_sweep
+from orchestrator.planning.plan import make_plan
+from orchestrator.planning.sizes import Machine
+from orchestrator.sweep_file.sweep import read_sweep
 from trainers.state import digest
 
 STEPS = 9

@@ -18,10 +18,10 @@ from cluster.stages import NotAStage, is_there, parts_of, read_stage
 from cluster.training import train
 from data_shards.store import open_store
 from orchestrator.errors import Refusal
-from orchestrator.estimating import describe_estimate, estimate_text
-from orchestrator.plan import Plan, make_plan
-from orchestrator.sizes import Machine
-from orchestrator.sweep import read_sweep
+from orchestrator.planning.estimating import describe_estimate, estimate_text
+from orchestrator.planning.plan import Plan, make_plan
+from orchestrator.planning.sizes import Machine
+from orchestrator.sweep_file.sweep import read_sweep
 from tests.cluster.test_training import Told, digest, trained
 from tests.trainers.processes import CONTEXT, Processes
 

@@ -19,9 +19,9 @@ from cluster.layout import SweepPaths
 from cluster.stop import StopRequest
 from data_shards.store import open_store
 from orchestrator.job import make_job
-from orchestrator.plan import make_plan
-from orchestrator.sizes import Machine
-from orchestrator.sweep import load_sweep
+from orchestrator.planning.plan import make_plan
+from orchestrator.planning.sizes import Machine
+from orchestrator.sweep_file.sweep import load_sweep
 
 plan = make_plan(load_sweep(Path("sweep.yaml")), "sweep.yaml", machine=Machine(cpus=2, gpus=0))
 stop = StopRequest(open_store(plan.storage), SweepPaths(plan.id).stop_request)

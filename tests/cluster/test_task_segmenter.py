@@ -19,9 +19,9 @@ from data_shards.manifest import Manifest
 from data_shards.store import open_store
 from data_shards.stream import Stream
 from data_shards.validation import Validation
-from orchestrator.plan import make_plan
-from orchestrator.sizes import Machine
-from orchestrator.sweep import read_sweep
+from orchestrator.planning.plan import make_plan
+from orchestrator.planning.sizes import Machine
+from orchestrator.sweep_file.sweep import read_sweep
 from trainers.systems.pix2pix import Pix2Pix
 
 PARTS = ("sky", "sea", "land")

@@ -26,9 +26,9 @@ from cluster.workers.group_trial import WorkerGroupTrial, grouping
 from cluster.workers.nodes import free, remove_orphans
 from data_shards.build.openmoji import build_openmoji
 from data_shards.store import open_store
-from orchestrator.plan import make_plan
-from orchestrator.sizes import Machine
-from orchestrator.sweep import read_sweep
+from orchestrator.planning.plan import make_plan
+from orchestrator.planning.sizes import Machine
+from orchestrator.sweep_file.sweep import read_sweep
 from trainers.state import digest
 
 pytestmark = [

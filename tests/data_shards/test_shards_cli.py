@@ -12,7 +12,8 @@ import pytest
 from rich.console import Console
 
 from data_shards.manifest import Manifest
-from orchestrator import cli, shards_view
+from orchestrator import cli
+from orchestrator.shards import view as shards_view
 from tests.data_shards.tars import picture, write_tar
 
 
@@ -240,7 +241,7 @@ def test_help_says_that_sizes_must_agree(run):
 
 def test_help_brings_in_nothing_heavy() -> None:
     code = (
-        "import sys, orchestrator.shards_cli\n"
+        "import sys, orchestrator.shards.cli\n"
         "print([name for name in ('numpy', 'pyarrow', 'PIL', 'torch', 'ray') if name in sys.modules])"
     )
     root = Path(__file__).parents[2]

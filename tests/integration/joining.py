@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cluster.layout import SweepPaths
-from orchestrator.plan import make_plan
-from orchestrator.sizes import Machine
-from orchestrator.sweep import load_sweep
+from orchestrator.planning.plan import make_plan
+from orchestrator.planning.sizes import Machine
+from orchestrator.sweep_file.sweep import load_sweep
 from tests.beds import Raylets
 from tests.chaos.calm import Calm, calm
 from tests.chaos.sweeps import Sweep

@@ -21,7 +21,7 @@ from cluster.log.records import read_records
 from cluster.log.store import read_log, sweeps_in
 from data_shards.address import join
 from data_shards.store import Store, open_store
-from orchestrator.sweeps import find_sweeps
+from orchestrator.running.sweeps import find_sweeps
 from tests.chaos.calm import calm
 from tests.integration.conftest import Desk
 from tests.integration.spec import SPEC

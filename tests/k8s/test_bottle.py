@@ -11,7 +11,7 @@ from cluster.log.store import read_state
 from data_shards.address import join
 from data_shards.build.digits import build_digits
 from data_shards.store import open_store
-from orchestrator.k8s_render import render
+from orchestrator.manifests.render import render
 from tests.beds import TRIAL, until
 from tests.hosts import hosts, missing
 from tests.k8s.bottle import Bottle, head_command, submit_command, worker_command

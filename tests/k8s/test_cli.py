@@ -13,7 +13,7 @@ import yaml
 from data_shards.address import join
 from data_shards.build.digits import build_digits
 from orchestrator.cli import main
-from orchestrator.manifest_yaml import to_yaml
+from orchestrator.manifests.manifest_yaml import to_yaml
 from tests.k8s.built import KUBECTL, sweep
 from tests.k8s.validate import ROOT, admit
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from orchestrator.systems_pages import BEGIN, END
+from orchestrator.systems.pages import BEGIN, END
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = (0, 1, 2)

@@ -9,7 +9,7 @@ import yaml
 
 from cluster.monitoring import series as s
 from cluster.stopping import RULES, UNBOUNDED
-from orchestrator.health import SILENT_S, WAITS
+from orchestrator.running.health import SILENT_S, WAITS
 from scripts.monitoring.alert import Severity
 from scripts.monitoring.promql import Clock, of, rate, span
 from scripts.monitoring.recording import recordings

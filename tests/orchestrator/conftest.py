@@ -10,11 +10,11 @@ import pytest
 
 from data_shards.manifest import FILE, Head, Row, Shard, manifest_bytes
 from orchestrator import cli
-from orchestrator.draft import read_draft
 from orchestrator.errors import Refusal
-from orchestrator.plan import Plan, make_plan
-from orchestrator.sizes import Machine
-from orchestrator.yaml_file import parse_yaml
+from orchestrator.planning.plan import Plan, make_plan
+from orchestrator.planning.sizes import Machine
+from orchestrator.sweep_file.draft import read_draft
+from orchestrator.sweep_file.yaml_file import parse_yaml
 from tests.orchestrator.logs import START, Log
 
 MakeShards = Callable[..., Path]
@@ -109,7 +109,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 @pytest.fixture
 def log(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Log:
     """A log in a folder, unless a test asks for S3; it is read two minutes after its start."""
-    monkeypatch.setattr("orchestrator.status.time.time", lambda: START + 120)
+    monkeypatch.setattr("orchestrator.running.status.time.time", lambda: START + 120)
     is_remote = getattr(request, "param", "folder") == "s3"
     return Log(request.getfixturevalue("bucket") if is_remote else str(tmp_path))
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from hypothesis import strategies as st
 
-from orchestrator.conditions import When
-from orchestrator.space import Axis, Choice, IntUniform, LogUniform, Uniform
-from orchestrator.sums import Sum
+from orchestrator.search.conditions import When
+from orchestrator.search.space import Axis, Choice, IntUniform, LogUniform, Uniform
+from orchestrator.search.sums import Sum
 
 Space = dict[str, Axis]
 OPTIONS = ("a", "b", True, 1)

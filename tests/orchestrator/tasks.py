@@ -16,9 +16,9 @@ from cluster.model import export_best
 from data_shards.manifest import FILE, Head, Row, manifest_bytes
 from data_shards.store import open_store
 from orchestrator.errors import Refusal
-from orchestrator.plan import Plan, make_plan
-from orchestrator.sizes import Machine
-from orchestrator.sweep import read_sweep
+from orchestrator.planning.plan import Plan, make_plan
+from orchestrator.planning.sizes import Machine
+from orchestrator.sweep_file.sweep import read_sweep
 
 DIGITS = tuple("0123456789")
 TINY = {"width": 4, "blocks": 1, "critic": "patch16", "critic_width": 4, "pool": 2}

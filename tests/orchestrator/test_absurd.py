@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import cli, estimating
+from orchestrator import cli
 from orchestrator.errors import Refusal
-from orchestrator.estimating import estimate_of
-from orchestrator.plan_view import describe
-from orchestrator.yaml_file import parse_yaml
+from orchestrator.planning import estimating
+from orchestrator.planning.estimating import estimate_of
+from orchestrator.planning.view import describe
+from orchestrator.sweep_file.yaml_file import parse_yaml
 
 DIGITS = "9" * 400
 MOST = "must be at most 3.4e+38, the largest number that fp32 holds"

@@ -11,7 +11,7 @@ from cluster.log.driver import driving
 from cluster.log.store import open_log
 from cluster.run import Keep
 from data_shards.store import FolderStore, open_store
-from orchestrator.quantities import size_text
+from orchestrator.sweep_file.quantities import size_text
 from tests.cluster.checkpointing import as_first_written, flipped, state, tamper
 from trainers import checkpoint
 from trainers.checkpoint import MANIFEST, STATE

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from data_shards.manifest import FILE, Head, Row, manifest_bytes
-from orchestrator.data import read_data
 from orchestrator.errors import Refusal
+from orchestrator.planning.data import read_data
 from trainers.systems.catalog import SYSTEMS
 
 

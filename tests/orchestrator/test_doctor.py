@@ -10,10 +10,12 @@ import pytest
 from cluster.finding import Finding
 from data_shards.errors import DataError
 from data_shards.store import FolderStore, open_store
-from orchestrator import doctor, doctor_storage, memory
-from orchestrator.doctor import LEAST_DISK, LONGEST_TEMPORARY, examine
-from orchestrator.doctor_storage import Step, examine_storage
-from orchestrator.sizes import Machine
+from orchestrator.doctor import doctor
+from orchestrator.doctor import storage as doctor_storage
+from orchestrator.doctor.doctor import LEAST_DISK, LONGEST_TEMPORARY, examine
+from orchestrator.doctor.storage import Step, examine_storage
+from orchestrator.planning import memory
+from orchestrator.planning.sizes import Machine
 
 STEPS = ["put", "get", "list", "conditional put", "clock", "delete"]
 
@@ -66,7 +68,7 @@ def test_a_problem_is_told_with_what_mends_it(run, monkeypatch):
         Finding("memory", True, "4GB free", "end others"),
         Finding("/dev/shm", False, "64MB free", "make it larger"),
     ]
-    monkeypatch.setattr("orchestrator.doctoring.examine", lambda storage: found)
+    monkeypatch.setattr("orchestrator.doctor.doctoring.examine", lambda storage: found)
     code, out, err = run("doctor")
     assert (code, err) == (1, "")
     assert [line.split() for line in out.splitlines()[1:]] == [
@@ -100,13 +102,13 @@ def test_s3_is_tried_and_left_as_it_was(bucket, run):
 
 def test_a_clock_that_differs_is_told(bucket, tmp_path, monkeypatch):
     real = time.time
-    monkeypatch.setattr("orchestrator.doctor_storage.time.time", lambda: real() + 90)
+    monkeypatch.setattr("orchestrator.doctor.storage.time.time", lambda: real() + 90)
     for storage in (bucket, str(tmp_path)):
         step = steps(storage)["clock"]
         assert step.problem.startswith("this machine's clock is 1m")
         assert step.problem.endswith("s ahead of the store's")
         assert step.mend == "set the clocks, with NTP"
-    monkeypatch.setattr("orchestrator.doctor_storage.time.time", lambda: real() - 300)
+    monkeypatch.setattr("orchestrator.doctor.storage.time.time", lambda: real() - 300)
     assert steps(tmp_path)["clock"].problem == "this machine's clock is 5m behind the store's"
 
 
@@ -191,7 +193,7 @@ def test_old_and_missing_packages_are_named(monkeypatch):
 
 
 def test_gpus_that_torch_cannot_use_are_a_problem(monkeypatch):
-    monkeypatch.setattr("orchestrator.sizes.this_machine", lambda: Machine(0.5, 2))
+    monkeypatch.setattr("orchestrator.planning.sizes.this_machine", lambda: Machine(0.5, 2))
     monkeypatch.setattr("cluster.provenance.provenance", lambda: {"gpus": ["H"]})
     cpus, gpus = doctor.check_machine(".")
     assert (cpus.ok, cpus.found) == (False, "0.5 CPUs")

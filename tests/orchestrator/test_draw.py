@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from cluster.model import Model
-from orchestrator.draw import Wanted, of_texts
 from orchestrator.errors import Refusal
+from orchestrator.models.draw import Wanted, of_texts
 from tests.orchestrator.models import SIDE, pixels_of, stored
 from tests.trainers import worlds
 

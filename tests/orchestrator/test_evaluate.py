@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from orchestrator.evaluate_files import read_picture
+from orchestrator.evaluate.files import read_picture
 from tests.trainers.judging import Flat, Tiny, as_file, tiny_module
 from tests.trainers.worlds import IMAGE, engine
 from trainers import compare

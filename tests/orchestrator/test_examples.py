@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.yaml_file import read_yaml
+from orchestrator.sweep_file.yaml_file import read_yaml
 from tests.orchestrator.tasks import data_of, plan_of, trained
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.existence import absence, condition, deciding
+from orchestrator.systems.existence import absence, condition, deciding
 from trainers.systems.distancegan import DistanceGANHyper
 
 ONE_SIDED = "system: distancegan\npreset: one-sided-distance\n"

@@ -1,8 +1,8 @@
 """Population based training perturbs values within their axes, always alike, and leaves alone what a network is built by."""
 
-from orchestrator.exploring import Explore, is_live
-from orchestrator.space import Axis, Choice, IntUniform, LogUniform, Uniform
-from orchestrator.sums import Sum
+from orchestrator.search.exploring import Explore, is_live
+from orchestrator.search.space import Axis, Choice, IntUniform, LogUniform, Uniform
+from orchestrator.search.sums import Sum
 
 AXES: dict[str, Axis] = {
     "weights.cyc": LogUniform(1.0, 100.0),

@@ -17,7 +17,7 @@ from cluster import model_export
 from cluster.model import load_best
 from cluster.model_use import Maker
 from data_shards.store import open_store
-from orchestrator.export import Order, export
+from orchestrator.models.export import Order, export
 from tests.orchestrator.models import LICENSE, picture, pixels_of, stored
 
 PAGE = Path(__file__).parents[2] / "docs" / "using-models.md"

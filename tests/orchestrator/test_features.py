@@ -14,7 +14,7 @@ from cluster.run import Run
 from cluster.training import train
 from data_shards.build.folder import build_folder
 from data_shards.errors import DataError
-from orchestrator.written import portable
+from orchestrator.sweep_file.written import portable
 from tests.trainers.judging import Tiny, as_file
 
 

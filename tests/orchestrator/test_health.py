@@ -6,7 +6,7 @@ import pytest
 
 from cluster.log.records import SweepState, TrialState
 from cluster.stopping import ACCURACY
-from orchestrator.health import course, critics, spark, warnings
+from orchestrator.running.health import course, critics, spark, warnings
 from tests.orchestrator.logs import METRIC, PATHS, about, opened, started, suggested
 from trainers.health import SPREAD
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.identity import differences, sweep_id
+from orchestrator.planning.identity import differences, sweep_id
 
 SEARCH = "search: {weights.cyc: {log_uniform: [1, 30]}}\nobjective: {metric: eval/l1}\ntrials: 4\n"
 
@@ -78,7 +78,7 @@ def test_the_data_count_by_content_not_by_place(planned, make_shards, shards):
 
 
 def test_the_machine_does_not_count(planned):
-    from orchestrator.sizes import Machine
+    from orchestrator.planning.sizes import Machine
 
     assert planned(machine=Machine(cpus=64, gpus=8)).id == planned().id
 

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from orchestrator.importance import LEAST, importances
-from orchestrator.outcome import judge
+from orchestrator.results.importance import LEAST, importances
+from orchestrator.results.outcome import judge
 from tests.orchestrator.unrun import L1, SSIM, STEPS, Log
 
 AXES = {"weights.cyc": "log-uniform from 1 to 100", "hyper.gan": "choice of ...", "balance.turns": "whole numbers"}

@@ -15,9 +15,9 @@ from cluster.report import Place
 from data_shards.build.folder import build_folder
 from data_shards.manifest import FILE, Head, Row, manifest_bytes
 from orchestrator.errors import Refusal
-from orchestrator.plan import Plan, make_plan
-from orchestrator.sizes import Machine
-from orchestrator.sweep import read_sweep
+from orchestrator.planning.plan import Plan, make_plan
+from orchestrator.planning.sizes import Machine
+from orchestrator.sweep_file.sweep import read_sweep
 from trainers.replica import attributes
 
 SMALL = {"latent": 4, "width": 4, "critic_width": 4, "embedding": 3}

@@ -3,13 +3,13 @@
 import pytest
 
 from cluster.job import Endpoint
-from orchestrator.draft import read_draft
 from orchestrator.errors import Refusal, blamed
 from orchestrator.finding import open_sweep
 from orchestrator.job import make_job
 from orchestrator.listening import with_port
-from orchestrator.status import describe_status, look
-from orchestrator.status_view import summary
+from orchestrator.running.status import describe_status, look
+from orchestrator.running.status_view import summary
+from orchestrator.sweep_file.draft import read_draft
 from tests.orchestrator.logs import PATHS, Log, opened, started, suggested
 
 VALUES = {"system": "cyclegan", "data": {"uri": "x", "image": 64}, "steps": 10}

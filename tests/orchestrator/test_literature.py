@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import Refusal
-from orchestrator.identity import identity_of
-from orchestrator.literature import find_table, load_table
-from orchestrator.literature_runs import Asked, check_rows, chosen, run_table
-from orchestrator.sweep import read_sweep
+from orchestrator.literature.runs import Asked, check_rows, chosen, run_table
+from orchestrator.literature.table import find_table, load_table
+from orchestrator.planning.identity import identity_of
+from orchestrator.sweep_file.sweep import read_sweep
 from orchestrator.tables import console
 from tests.orchestrator.unrun import Log
 
@@ -120,7 +120,7 @@ def asked(table, storage, rows=None, **more):
 
 
 def test_rows_are_checked_before_anything_is_made(write, tmp_path, monkeypatch):
-    monkeypatch.setattr("orchestrator.literature_runs.prepare", lambda asked: pytest.fail("too early"))
+    monkeypatch.setattr("orchestrator.literature.runs.prepare", lambda asked: pytest.fail("too early"))
     wrong = ("preset: l1", "preset: l2", "weights.l1: 0", "weights.l3: 0", "width: 4,", "widht: 4,")
     file = write(*wrong)
     assert [line.partition("; ")[0] for line in refused(run_table, asked(load_table(file), tmp_path), console())] == [

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from orchestrator.literature_file import Score
-from orchestrator.literature_order import kendall, order_of, told
+from orchestrator.literature.file import Score
+from orchestrator.literature.order import kendall, order_of, told
 
 MORE = Score(metric="eval/ssim", mode="max", published_as="SSIM")
 LESS = Score(metric="eval/kid", mode="min", published_as="people", published_mode="max")

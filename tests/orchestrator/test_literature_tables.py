@@ -13,14 +13,14 @@ from typer.main import get_command
 from data_shards.build.openmoji_svg import LABELS
 from data_shards.manifest import FILE, Head, Row, manifest_bytes
 from orchestrator.cli import app
-from orchestrator.literature import find_table, table_names
-from orchestrator.literature_file import changed
-from orchestrator.literature_pages import INDEX, MARKS, index_of, measured, page
-from orchestrator.literature_runs import Asked, check_rows
-from orchestrator.plan import make_plan
-from orchestrator.sizes import BOUNDLESS
-from orchestrator.sweep import read_sweep
-from orchestrator.task import TaskNetwork
+from orchestrator.literature.file import changed
+from orchestrator.literature.pages import INDEX, MARKS, index_of, measured, page
+from orchestrator.literature.runs import Asked, check_rows
+from orchestrator.literature.table import find_table, table_names
+from orchestrator.planning.plan import make_plan
+from orchestrator.planning.sizes import BOUNDLESS
+from orchestrator.sweep_file.sweep import read_sweep
+from orchestrator.task.task import TaskNetwork
 from tests.orchestrator.tasks import DIGITS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,7 +78,7 @@ def test_every_row_can_be_planned_on_what_the_commands_make(name, full, tmp_path
             build(Path(given.pop("out")), **given)
         else:
             judges[given["name"]] = judge(**given)
-    monkeypatch.setattr("orchestrator.checks.find_task", lambda wanted, storage: judges[wanted])
+    monkeypatch.setattr("orchestrator.planning.checks.find_task", lambda wanted, storage: judges[wanted])
     plans = check_rows(Asked(table, list(table.rows), full, None, str(tmp_path / "runs"), {}))
     assert list(plans) == list(table.rows)
     assert len({plan.id for plan in plans.values()}) == len(plans), "two rows are one and the same"
@@ -107,7 +107,7 @@ def test_ost_s_rows_share_their_first_phase(tmp_path, monkeypatch):
     table = find_table("ost-ablation", SHIPPED)
     build(Path("shards/tables/digits"), "digits", 32)
     reader = judge("shards/tables/digits", "b", options(table.prepare[1])["kind"], 32, 8)
-    monkeypatch.setattr("orchestrator.checks.find_task", lambda wanted, storage: reader)
+    monkeypatch.setattr("orchestrator.planning.checks.find_task", lambda wanted, storage: reader)
     plans = check_rows(Asked(table, list(table.rows), False, None, str(tmp_path / "runs"), {}))
     stages = {part.id for plan in plans.values() for part in parts_of(plan.run(0, {}))}
     assert len(stages) == 1, "each row would train phase I for itself"

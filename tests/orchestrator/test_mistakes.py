@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from data_shards.errors import Unreachable
-from orchestrator.draft import read_draft
 from orchestrator.errors import Refusal
-from orchestrator.plan import make_plan
-from orchestrator.sizes import Machine
-from orchestrator.yaml_file import parse
+from orchestrator.planning.plan import make_plan
+from orchestrator.planning.sizes import Machine
+from orchestrator.sweep_file.draft import read_draft
+from orchestrator.sweep_file.yaml_file import parse
 from tests.orchestrator.tasks import data_of
 
 MAKES = "`i2i-cluster task train` makes one"

@@ -8,10 +8,10 @@ import pytest
 from cluster.estimate import Estimate
 from cluster.log.records import SweepState, TrialState
 from cluster.targets.target import Node, Survey
-from orchestrator import outlook as looking
-from orchestrator.estimating import describe_estimate, estimate_of, estimate_text, hours_text
-from orchestrator.outlook import GPU_HOURS, Outlook, describe_outlook, outlook_lines, outlook_notes
-from orchestrator.sizes import Machine
+from orchestrator.planning import outlook as looking
+from orchestrator.planning.estimating import describe_estimate, estimate_of, estimate_text, hours_text
+from orchestrator.planning.outlook import GPU_HOURS, Outlook, describe_outlook, outlook_lines, outlook_notes
+from orchestrator.planning.sizes import Machine
 
 SEARCH = "search: {weights.cyc: {log_uniform: [1, 30]}}\nobjective: {metric: eval/l1}\ntrials: 8\n"
 STEP = Estimate(1.8, 10**6, 10**7, 10**9, "as a test says")  # seconds of one worker

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from orchestrator import cli
-from orchestrator.draft import load_draft, read_draft
 from orchestrator.errors import Refusal
-from orchestrator.plan import Plan, make_plan
-from orchestrator.scaffold import TEMPLATE, scaffold
-from orchestrator.sizes import Machine
+from orchestrator.planning.plan import Plan, make_plan
+from orchestrator.planning.sizes import Machine
+from orchestrator.sweep_file.draft import load_draft, read_draft
+from orchestrator.systems.scaffold import TEMPLATE, scaffold
 from tests.orchestrator.tasks import data_of
 from trainers.conformance import PROMISES
 from trainers.systems.catalog import SYSTEMS

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.pareto import crowding, dominates, front, fronts, hypervolume, knee, worst
+from orchestrator.results.pareto import crowding, dominates, front, fronts, hypervolume, knee, worst
 
 SIDE = 6  # of the grid that volumes are counted on
 

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from orchestrator.plain_data import HAS_MANIFEST, NOT_EXACT
-from orchestrator.plan_view import describe, print_plan
+from orchestrator.planning.plain_data import HAS_MANIFEST, NOT_EXACT
+from orchestrator.planning.view import describe, print_plan
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from cluster.run import Run
-from orchestrator.sizes import Machine
+from orchestrator.planning.sizes import Machine
 from trainers.settings import Balance
 
 CYC = "search: {weights.cyc: {log_uniform: [1, 30]}}\ntrials: 4\n"

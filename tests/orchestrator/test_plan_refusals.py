@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from data_shards.store import open_store
-from orchestrator.sweep import read_sweep
+from orchestrator.sweep_file.sweep import read_sweep
 
 CYC = "search: {weights.cyc: {log_uniform: [1, 30]}}\ntrials: 4\n"
 IDT = "search: {weights.idt: {uniform: [0, 1]}}\ntrials: 4\n"

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from orchestrator.draft import Draft
-from orchestrator.fields import check_fields
-from orchestrator.known import known_settings
-from orchestrator.settings import preset
-from orchestrator.sweep import read_sweep
-from orchestrator.systems_pages import searches
+from orchestrator.planning.known import known_settings
+from orchestrator.planning.settings import preset
+from orchestrator.sweep_file.draft import Draft
+from orchestrator.sweep_file.fields import check_fields
+from orchestrator.sweep_file.sweep import read_sweep
+from orchestrator.systems.pages import searches
 from trainers.settings import Balance, Preset, aliases
 from trainers.systems.catalog import SYSTEMS
 from trainers.systems.cyclegan import CycleGAN

@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from orchestrator.progress import Progress, eta_seconds
-from orchestrator.sweeps import remaining_steps
+from orchestrator.running.progress import Progress, eta_seconds
+from orchestrator.running.sweeps import remaining_steps
 from orchestrator.tables import PIPE_WIDTH
 from tests.orchestrator.unrun import STEPS, Log
 

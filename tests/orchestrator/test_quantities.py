@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.quantities import duration_text, read_count, read_duration, read_number, read_size, size_text
+from orchestrator.sweep_file.quantities import (
+    duration_text,
+    read_count,
+    read_duration,
+    read_number,
+    read_size,
+    size_text,
+)
 
 
 @pytest.mark.parametrize(

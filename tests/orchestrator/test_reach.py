@@ -2,8 +2,8 @@
 
 import pytest
 
-from orchestrator.reach import MOST, NOT_ALL, combinations
-from orchestrator.space import Choice, IntUniform, LogUniform, Uniform
+from orchestrator.search.reach import MOST, NOT_ALL, combinations
+from orchestrator.search.space import Choice, IntUniform, LogUniform, Uniform
 from tests.orchestrator.spaces import Space
 
 PAIRS = "system: pix2pix\ntrials: 3\nobjective: {metric: eval/l1}\n"

@@ -9,10 +9,11 @@ import stat
 import pytest
 
 from cluster.checkpoints.folder import Checkpoints
-from orchestrator import report, report_data
 from orchestrator.finding import find_sweep
-from orchestrator.importance import Importance, Importances
-from orchestrator.report import make_page, write_report
+from orchestrator.report import data as report_data
+from orchestrator.report import report
+from orchestrator.report.report import make_page, write_report
+from orchestrator.results.importance import Importance, Importances
 from tests.orchestrator.reported import ID, L1, LICENSE, PATHS, SSIM, World, decoded, evil, grid
 
 pytest.importorskip("plotly", reason="the extra `report` is not installed")
@@ -139,7 +140,7 @@ def test_several_objectives_have_a_front(tmp_path):
 
 def test_what_mattered_is_a_table(world, monkeypatch):
     weighed = Importances(9, {"eval/l1": [Importance("weights.l1", 0.75, 0.01), Importance("<b>", 0.25, 0.5)]})
-    monkeypatch.setattr("orchestrator.report_parts.importances", lambda found: weighed)
+    monkeypatch.setattr("orchestrator.report.parts.importances", lambda found: weighed)
     page = page_of(world.close())[0]
     assert "By 9 settings." in page
     assert "axis share by chance weights.l1 75 % 1 % &lt;b&gt; 25 % 50 %" in words(page)

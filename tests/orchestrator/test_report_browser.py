@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.finding import find_sweep
-from orchestrator.report import write_report
+from orchestrator.report.report import write_report
 from tests import browser as browsers
 from tests.orchestrator.reported import ID, L1, SSIM, World, evil
 

@@ -5,10 +5,11 @@ import math
 
 import pytest
 
-from orchestrator import report_mlflow, report_mlflow_run
-from orchestrator.report_mlflow_run import allowed
-from orchestrator.report_mlflow_server import Server
-from orchestrator.report_provenance import Provenance
+from orchestrator.report import mlflow_run as report_mlflow_run
+from orchestrator.report import mlflow_runs as report_mlflow
+from orchestrator.report.mlflow_run import allowed
+from orchestrator.report.mlflow_server import Server
+from orchestrator.report.provenance import Provenance
 from tests.orchestrator.mlflow_runs import missing, mlflow_server, runs_of
 from tests.orchestrator.reported import ID, LICENSE, PATHS, START, World, grid
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from orchestrator.report_mlflow_server import read_server
+from orchestrator.report.mlflow_server import read_server
 from tests.orchestrator.mlflow_runs import free_port
 from tests.orchestrator.reported import World
 

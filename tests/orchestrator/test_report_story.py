@@ -3,7 +3,7 @@
 import pytest
 
 from cluster.log.records import UnreadableLog
-from orchestrator.report_story import LOST, Mark, Span, tell_story
+from orchestrator.report.story import LOST, Mark, Span, tell_story
 from tests.orchestrator.reported import START, World
 
 

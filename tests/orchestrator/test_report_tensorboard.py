@@ -3,7 +3,7 @@
 import math
 import struct
 
-from orchestrator.report_tensorboard import FILE
+from orchestrator.report.tensorboard import FILE
 from tests.orchestrator.reported import ID, PATHS, World, grid
 
 

@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from orchestrator.outcome import judge
-from orchestrator.results import best_trial, describe_results, gain, leaderboard
-from orchestrator.savings import savings, savings_line
-from orchestrator.summary import best_line, remarks
+from orchestrator.results.outcome import judge
+from orchestrator.results.results import best_trial, describe_results, gain, leaderboard
+from orchestrator.results.savings import savings, savings_line
+from orchestrator.results.summary import best_line, remarks
 from tests.orchestrator.unrun import L1, SSIM, STEPS, Log
 
 

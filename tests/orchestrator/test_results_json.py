@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
-from orchestrator.results import describe_results
-from orchestrator.results_table import results_fingerprint, results_parquet
+from orchestrator.results.results import describe_results
+from orchestrator.results.table import results_fingerprint, results_parquet
 from tests.orchestrator.unrun import ID, L1, SSIM, STEPS, Log
 
 OLD = {"name", "id", "state", "reason", "objective", "best", "trials"}

@@ -12,10 +12,10 @@ from cluster.log.store import open_log
 from data_shards.store import open_store
 from orchestrator.errors import Refusal
 from orchestrator.job import make_job
-from orchestrator.plan import make_plan
+from orchestrator.planning.plan import make_plan
+from orchestrator.planning.sizes import Machine
 from orchestrator.resume import plan_again
-from orchestrator.sizes import Machine
-from orchestrator.sweep import read_sweep
+from orchestrator.sweep_file.sweep import read_sweep
 
 MACHINE = Machine(cpus=4, gpus=0)
 SEARCH = (

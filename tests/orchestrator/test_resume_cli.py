@@ -12,14 +12,14 @@ from cluster.log.store import open_log, read_log
 from cluster.targets.target import TargetError
 from data_shards.store import open_store
 from orchestrator import remote
-from orchestrator.draft import read_draft
 from orchestrator.errors import Refusal
 from orchestrator.finding import find_sweep
-from orchestrator.going_on import check_same, draft_of
 from orchestrator.job import about
-from orchestrator.plan import make_plan
-from orchestrator.sizes import Machine
-from orchestrator.written import portable
+from orchestrator.planning.plan import make_plan
+from orchestrator.planning.sizes import Machine
+from orchestrator.running.going_on import check_same, draft_of
+from orchestrator.sweep_file.draft import read_draft
+from orchestrator.sweep_file.written import portable
 
 SEARCH = "name: toy\nsearch: {weights.cyc: {log_uniform: [1, 30]}}\nobjective: {metric: eval/l1}\ntrials: 4\n"
 

@@ -4,9 +4,9 @@ import jsonschema
 import pytest
 
 from orchestrator.errors import Refusal
-from orchestrator.schema import sweep_schema
-from orchestrator.sweep import read_sweep
-from orchestrator.yaml_file import parse_yaml
+from orchestrator.sweep_file.schema import sweep_schema
+from orchestrator.sweep_file.sweep import read_sweep
+from orchestrator.sweep_file.yaml_file import parse_yaml
 
 LEAST = "system: cyclegan\ndata: {uri: x, image: 64}\nsteps: 20k\n"
 SCHEMA = sweep_schema()

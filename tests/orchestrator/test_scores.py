@@ -7,11 +7,11 @@ import pytest
 from rich.console import Console
 
 from cluster.run import Run
-from orchestrator.data import read_data
 from orchestrator.errors import Refusal
-from orchestrator.objective import find_objective
-from orchestrator.settings import canonical_axes, preset
-from orchestrator.sweep import read_sweep
+from orchestrator.planning.data import read_data
+from orchestrator.planning.objective import find_objective
+from orchestrator.planning.settings import canonical_axes, preset
+from orchestrator.sweep_file.sweep import read_sweep
 from orchestrator.tables import table
 from trainers.systems.catalog import SYSTEMS
 

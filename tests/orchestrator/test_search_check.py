@@ -3,12 +3,12 @@
 import pytest
 
 from orchestrator.errors import Refusal
-from orchestrator.plan import make_plan
-from orchestrator.plan_view import describe
-from orchestrator.search_view import search_lines, trials_table
-from orchestrator.sizes import Machine
-from orchestrator.sweep import read_sweep
-from orchestrator.warm import find_warm
+from orchestrator.planning.plan import make_plan
+from orchestrator.planning.sizes import Machine
+from orchestrator.planning.view import describe
+from orchestrator.search.view import search_lines, trials_table
+from orchestrator.search.warm import find_warm
+from orchestrator.sweep_file.sweep import read_sweep
 
 MACHINE = Machine(cpus=2, gpus=0)
 SEARCH = {"weights.cyc": {"log_uniform": [1, 100]}}

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.conditions import in_force
-from orchestrator.searchers import Grid, Optuna, Random, Searcher, Told
-from orchestrator.space import Choice, IntUniform, LogUniform, Uniform, locate, sample, settings_of
-from orchestrator.sums import Sum
+from orchestrator.search.conditions import in_force
+from orchestrator.search.searchers import Grid, Optuna, Random, Searcher, Told
+from orchestrator.search.space import Choice, IntUniform, LogUniform, Uniform, locate, sample, settings_of
+from orchestrator.search.sums import Sum
 from tests.orchestrator.spaces import Space, spaces
 
 ROOT = Path(__file__).resolve().parents[2]

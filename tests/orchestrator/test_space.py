@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.space import Axis, Choice, IntUniform, LogUniform, Uniform, grid, read_axis, sample, spell_axis
+from orchestrator.search.space import Axis, Choice, IntUniform, LogUniform, Uniform, grid, read_axis, sample, spell_axis
 
 numbers = st.floats(-1e300, 1e300)
 positive = st.floats(1e-300, 1e300)

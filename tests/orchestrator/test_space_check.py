@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.space import Choice, IntUniform, Scalar, Uniform, sample
-from orchestrator.space_check import check_space, renamed, settle
-from orchestrator.sums import Sum
+from orchestrator.search.space import Choice, IntUniform, Scalar, Uniform, sample
+from orchestrator.search.space_check import check_space, renamed, settle
+from orchestrator.search.sums import Sum
 from tests.orchestrator.spaces import Space, spaces
 
 HELD: dict[str, Scalar | None] = {

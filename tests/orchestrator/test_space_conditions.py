@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.conditions import is_same, parents_first
-from orchestrator.space import (
+from orchestrator.search.conditions import is_same, parents_first
+from orchestrator.search.space import (
     Choice,
     LogUniform,
     Scalar,
@@ -17,7 +17,7 @@ from orchestrator.space import (
     settings_of,
     spell_axis,
 )
-from orchestrator.sums import Sum
+from orchestrator.search.sums import Sum
 from tests.orchestrator.spaces import Space, spaces
 
 GP_OR_LP = (("hyper.penalty", ("gp", "lp")),)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.space import locate, read_axis, sample, spell_axis
-from orchestrator.sums import Sum
+from orchestrator.search.space import locate, read_axis, sample, spell_axis
+from orchestrator.search.sums import Sum
 from tests.orchestrator.spaces import Space
 
 units = st.floats(0, 1)

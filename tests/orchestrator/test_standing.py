@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.objective import Objective
-from orchestrator.outcome import judge
-from orchestrator.searching import Search, make_searcher
-from orchestrator.standing import Goal, rank, ranked, standings, violation
-from orchestrator.sweep_search import Constraint
+from orchestrator.planning.objective import Objective
+from orchestrator.results.outcome import judge
+from orchestrator.results.standing import Goal, rank, ranked, standings, violation
+from orchestrator.search.searching import Search, make_searcher
+from orchestrator.sweep_file.search import Constraint
 from tests.orchestrator.unrun import L1, SSIM, STEPS, Log
 
 GOALS = [Goal("eval/l1", "min")]

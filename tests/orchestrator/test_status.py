@@ -10,10 +10,10 @@ import pytest
 
 from cluster.log.lease import Claim
 from cluster.log.records import SweepState
-from orchestrator import spent
 from orchestrator.finding import open_sweep
-from orchestrator.status import describe_status, eta_seconds, look
-from orchestrator.sweep_search import Budget
+from orchestrator.running import spent
+from orchestrator.running.status import describe_status, eta_seconds, look
+from orchestrator.sweep_file.search import Budget
 from tests.orchestrator.logs import (
     METRIC,
     PATHS,
@@ -39,7 +39,7 @@ def now(monkeypatch):
     """now(120): it is 120 s after the first record."""
 
     def set_to(seconds):
-        monkeypatch.setattr("orchestrator.status.time.time", lambda: START + seconds)
+        monkeypatch.setattr("orchestrator.running.status.time.time", lambda: START + seconds)
 
     set_to(120)
     return set_to

@@ -77,12 +77,12 @@ def test_the_driver_that_took_it_over_is_not_waited_for(log, driver, run, monkey
     log.add(opened(), suggested(0), started(0))
     driver(lambda: pytest.fail("it waits for the other one"))
     other = Holder("drives", 7, None, None, "another")
-    monkeypatch.setattr("orchestrator.stop_sweep.last_holder", lambda store, paths: other)
+    monkeypatch.setattr("orchestrator.running.stop_sweep.last_holder", lambda store, paths: other)
     assert stopped(log, run)[1].startswith(f"sweep small ({PATHS.id}): running, for 2m")
 
 
 def test_a_driver_elsewhere_that_seems_dead_is_asked_all_the_same(bucket, run, monkeypatch):
-    monkeypatch.setattr("orchestrator.status.time.time", lambda: START + 120)
+    monkeypatch.setattr("orchestrator.running.status.time.time", lambda: START + 120)
     log = Log(bucket).add(opened(), suggested(0), started(0))
     silent = Claim("far", "another boot", 7, "7", "x", at=START)
     log.store.write(f"{PATHS.claims}/00000001.json", json.dumps({"format": 1, **asdict(silent)}).encode())

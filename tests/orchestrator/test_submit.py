@@ -4,9 +4,9 @@ import pytest
 
 from cluster.layout import SweepPaths
 from orchestrator.errors import Refusal
-from orchestrator.results import save_picture
+from orchestrator.results.results import save_picture
+from orchestrator.results.summary import ending, print_results
 from orchestrator.submit import show_outcome, store_results
-from orchestrator.summary import ending, print_results
 from orchestrator.tables import console
 from tests.orchestrator.unrun import L1, SSIM, STEPS, Log
 

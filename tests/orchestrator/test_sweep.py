@@ -3,9 +3,9 @@
 import pytest
 
 from orchestrator.errors import Refusal
-from orchestrator.space import LogUniform
-from orchestrator.sweep import load_sweep, read_sweep
-from orchestrator.yaml_file import parse_yaml
+from orchestrator.search.space import LogUniform
+from orchestrator.sweep_file.sweep import load_sweep, read_sweep
+from orchestrator.sweep_file.yaml_file import parse_yaml
 
 LEAST = "system: cyclegan\ndata: {uri: x, image: 64}\nsteps: 20k\n"
 FULL = """

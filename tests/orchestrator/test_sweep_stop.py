@@ -7,10 +7,10 @@ import pytest
 from pydantic import Field, ValidationError
 
 from cluster.stopping import RULES
-from orchestrator.sweep_data import Part
-from orchestrator.sweep_errors import refusals
-from orchestrator.sweep_stop import STOP, Stop
-from orchestrator.yaml_file import parse_yaml
+from orchestrator.sweep_file.data import Part
+from orchestrator.sweep_file.errors import refusals
+from orchestrator.sweep_file.stop import STOP, Stop
+from orchestrator.sweep_file.yaml_file import parse_yaml
 
 OBJECTIVES = [("eval/l1", "min")]
 WON, COLLAPSE = {"above": 0.98, "for": 0.3}, {"below": 0.1, "grace": 0.3}

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.paper import parse_paper, read_paper
-from orchestrator.systems_pages import BEGIN, END, INDEX, UNMEASURED, index, page, write_pages
-from orchestrator.systems_view import find_system
-from orchestrator.yaml_file import parse_yaml
+from orchestrator.sweep_file.yaml_file import parse_yaml
+from orchestrator.systems.pages import BEGIN, END, INDEX, UNMEASURED, index, page, write_pages
+from orchestrator.systems.paper import parse_paper, read_paper
+from orchestrator.systems.view import find_system
 from trainers.settings import Balance
 from trainers.systems.catalog import SYSTEMS
 

@@ -8,7 +8,7 @@ import pytest
 
 from cluster.run import Run
 from orchestrator.errors import Refusal
-from orchestrator.task import find_task
+from orchestrator.task.task import find_task
 from tests.orchestrator.tasks import DIGITS, TINY, Judged, data_of, flip, model_of, plan_of, told, trained
 
 

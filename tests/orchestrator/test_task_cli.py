@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import Refusal
-from orchestrator.task_cli import default_name, in_options
+from orchestrator.task.cli import default_name, in_options
 from tests.orchestrator.tasks import DIGITS, data_of, trained
 
 

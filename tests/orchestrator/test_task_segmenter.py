@@ -7,8 +7,8 @@ import pytest
 
 from cluster.run import Run
 from data_shards.manifest import FILE, Head, Row, manifest_bytes
-from orchestrator.task import find_task
-from orchestrator.task_cli import Kind, default_name
+from orchestrator.task.cli import Kind, default_name
+from orchestrator.task.task import find_task
 from tests.orchestrator.tasks import Judged, data_of, model_of, plan_of, told, trained
 
 PARTS = ("background", "line", "skin", "hair", "colour")

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from data_shards.build.folder import build_folder
-from orchestrator.student import margin
+from orchestrator.task.student import margin
 from tests.orchestrator.models import stored
 from tests.orchestrator.tasks import TINY, data_of, model_of, plan_of
 

@@ -17,9 +17,9 @@ from data_shards.build.folder import build_folder
 from data_shards.manifest import FILE, Head, Row, manifest_bytes
 from data_shards.texts import encoded
 from orchestrator.errors import Refusal
-from orchestrator.plan import Plan, make_plan
-from orchestrator.sizes import Machine
-from orchestrator.sweep import read_sweep
+from orchestrator.planning.plan import Plan, make_plan
+from orchestrator.planning.sizes import Machine
+from orchestrator.sweep_file.sweep import read_sweep
 from tests.cluster.test_training import Told, digest, trained
 from trainers.replica import texts
 

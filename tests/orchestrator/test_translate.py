@@ -10,7 +10,7 @@ from cluster.model import Model, load_best
 from cluster.model_use import Maker
 from data_shards.store import open_store
 from orchestrator.errors import Refusal
-from orchestrator.translate_pictures import Reader
+from orchestrator.models.pictures import Reader
 from tests.orchestrator.models import SIDE, picture, pixels_of, stored
 from tests.trainers import worlds
 

@@ -6,8 +6,9 @@ import os
 import pytest
 from rich.console import Console
 
-from orchestrator import submit, watch
+from orchestrator import submit
 from orchestrator.finding import open_sweep
+from orchestrator.running import watch
 from tests.orchestrator.logs import (
     METRIC,
     PATHS,
@@ -92,7 +93,9 @@ def test_a_driver_that_dies_ends_it(log, driver, run):
 
 def test_what_has_ended_already_is_told_at_once_with_submit_s_exit_code(tmp_path, run, monkeypatch):
     log = Log(str(tmp_path)).add(opened(), suggested(0), started(0))
-    monkeypatch.setattr("orchestrator.watch.time.sleep", lambda seconds: pytest.fail("there is nothing to wait for"))
+    monkeypatch.setattr(
+        "orchestrator.running.watch.time.sleep", lambda seconds: pytest.fail("there is nothing to wait for")
+    )
     for at, state in enumerate(("stopped", "failed", "interrupted", "done"), 10):
         log.add(closed(at, state, "why"))
         code, (line,) = watched(log, run)
@@ -150,7 +153,7 @@ def test_a_sweep_that_was_taken_up_again_is_watched_on(log, driver, run, monkeyp
             taken.append(driver())
         return open_sweep(store, sweep)
 
-    monkeypatch.setattr("orchestrator.watch.open_sweep", look_again)
+    monkeypatch.setattr("orchestrator.running.watch.open_sweep", look_again)
     code, lines = watched(log, run)
     assert [line.split(":")[1].split(",")[0].strip() for line in lines] == ["running", "running", "interrupted"]
     assert code == 130

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import Refusal
-from orchestrator.yaml_file import parse_yaml, read_yaml
+from orchestrator.sweep_file.yaml_file import parse_yaml, read_yaml
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ def fake(monkeypatch):
     target = FakeTarget()
     monkeypatch.setattr("orchestrator.targets.target_of", lambda cluster, sweep=None: target)
     monkeypatch.setattr("orchestrator.remote.target_of", lambda cluster, sweep=None: target)
-    monkeypatch.setattr("orchestrator.doctor_cluster.target_of", lambda cluster, sweep=None: target)
+    monkeypatch.setattr("orchestrator.doctor.cluster.target_of", lambda cluster, sweep=None: target)
     return target
 
 

@@ -8,10 +8,10 @@ from cluster.log.store import open_log
 from cluster.submission import read_submission
 from cluster.targets.target import JobState
 from data_shards.store import open_store
-from orchestrator.draft import read_draft
 from orchestrator.job import about
-from orchestrator.plan import make_plan
-from orchestrator.sizes import Machine
+from orchestrator.planning.plan import make_plan
+from orchestrator.planning.sizes import Machine
+from orchestrator.sweep_file.draft import read_draft
 
 PLACE = "http://127.0.0.1:8265"
 

@@ -2,15 +2,15 @@
 
 import pytest
 
-from orchestrator.draft import read_draft
 from orchestrator.errors import Refusal
-from orchestrator.identity import identity_of, sweep_id
 from orchestrator.parcel import spelled
-from orchestrator.places import check_places
-from orchestrator.plan import make_plan
-from orchestrator.sizes import Machine
-from orchestrator.sweep import read_sweep
-from orchestrator.sweep_cluster import read_cluster
+from orchestrator.planning.identity import identity_of, sweep_id
+from orchestrator.planning.places import check_places
+from orchestrator.planning.plan import make_plan
+from orchestrator.planning.sizes import Machine
+from orchestrator.sweep_file.cluster import read_cluster
+from orchestrator.sweep_file.draft import read_draft
+from orchestrator.sweep_file.sweep import read_sweep
 
 S3 = {"storage": "s3://bucket/runs", "data": {"uri": "s3://bucket/data", "image": 64}}
 

@@ -105,7 +105,7 @@ def test_what_the_workers_of_a_trial_printed_comes_start_by_start(log, told):
 
 @ANYWHERE
 def test_it_is_followed_as_it_grows(log, driver, told, monkeypatch):
-    monkeypatch.setattr("orchestrator.logs.SETTLE_S", 0.0)
+    monkeypatch.setattr("orchestrator.running.logs.SETTLE_S", 0.0)
     begun(log)
     printed(log, "start-1-rank-0-0000.log", b"one\n")
     driver(

@@ -3,11 +3,11 @@
 import pytest
 
 from cluster.targets.target import Parcel, pack, unpack
-from orchestrator.draft import read_draft
 from orchestrator.parcel import key_of, parcel_of
-from orchestrator.plan import make_plan
-from orchestrator.sizes import Machine
-from orchestrator.yaml_file import parse_yaml
+from orchestrator.planning.plan import make_plan
+from orchestrator.planning.sizes import Machine
+from orchestrator.sweep_file.draft import read_draft
+from orchestrator.sweep_file.yaml_file import parse_yaml
 
 SEARCH = {
     "name": "toy",

@@ -11,8 +11,8 @@ from cluster.log.driver import driving
 from cluster.log.store import open_log
 from cluster.submission import write_submission
 from cluster.targets.target import Capacity, JobState
-from orchestrator.draft import read_draft
 from orchestrator.job import about
+from orchestrator.sweep_file.draft import read_draft
 from orchestrator.trust import is_trusted, remember
 from tests.targets.desk import PLACE, Desk
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from cluster.model import Model
-from orchestrator.sizes import Machine, find_sizes
-from orchestrator.sweep import Sweep
+from orchestrator.planning.sizes import Machine, find_sizes
+from orchestrator.sweep_file.sweep import Sweep
 from tests.trainers import worlds
 from tests.trainers.latents import LATENT, alone, divergence, lively, noise, says_fake, says_real, taught
 from tests.trainers.watching import batch, before, gradients, same, watch

@@ -4,10 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from orchestrator.draft import read_draft
-from orchestrator.known import known_settings
-from orchestrator.sizes import Machine, find_sizes
-from orchestrator.sweep import Sweep
+from orchestrator.planning.known import known_settings
+from orchestrator.planning.sizes import Machine, find_sizes
+from orchestrator.sweep_file.draft import read_draft
+from orchestrator.sweep_file.sweep import Sweep
 from tests.trainers.watching import batch, before, gradients, same, watch
 from tests.trainers.worlds import SHAPES, Pictures, build, engine, engine_of_preset, state_digest, state_of
 from trainers.distances import half_distances, measure_halves, measure_pairs, pair_distances

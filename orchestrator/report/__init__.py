@@ -1,0 +1,1 @@
+"""What a sweep found, for others: one page, logs for TensorBoard, runs of MLflow."""

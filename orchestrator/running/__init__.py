@@ -1,0 +1,1 @@
+"""What one does around a running or dead sweep: look, follow, stop, go on."""

@@ -1,0 +1,1 @@
+"""Search spaces and searchers: which values the next trial gets."""

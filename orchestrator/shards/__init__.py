@@ -1,0 +1,1 @@
+"""`i2i-cluster shards`: making data sets, and looking after them."""
