@@ -26,11 +26,13 @@ NETWORKS: dict[str, Callable[[Task], nn.Module]] = {
 def load_task(run: Run) -> nn.Module | None:
     """The run's task network on the CPU, in eval mode and without gradients; None where it has none.
 
-    Raises DataError where it is gone, damaged, or not the one that the run was planned with.
+    Raises DataError as `load_network` does.
     """
-    task = run.task
-    if task is None:
-        return None
+    return load_network(run.task) if run.task is not None else None
+
+
+def load_network(task: Task) -> nn.Module:
+    """A task network on the CPU, in eval mode and without gradients. Raises DataError where it is gone, damaged, or another one."""
     try:
         card, weights = read_model(open_store(task.uri))
     except (NoModel, FileNotFoundError) as error:

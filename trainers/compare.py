@@ -5,7 +5,7 @@ Beside the sums: a number or two for each picture, and the features of at most M
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from trainers.descriptors import retrieval, separation, squared_distance
 from trainers.distances import half_distances, pair_distances
-from trainers.features import Module, Said
+from trainers.features import Network, OfTask, Said
 from trainers.fid import Moments, fid
 from trainers.inception import Parts
 from trainers.kid import kid, kid_spread
@@ -28,6 +28,10 @@ from trainers.style import content, gram_sums, style
 REAL, FAKE, INPUT = "real", "fake", "input"
 MOST = 10_000  # features of a kind that are kept, evenly spread over its pictures
 LEAST_SPREAD = 4  # pictures of each kind that the spread of a kernel distance needs
+READ = {
+    FAKE: "task_accuracy",
+    INPUT: "task_accuracy_input",
+}  # kind -> what the share of it is called that a task network reads right
 PIXELS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": l1, "psnr": psnr, "ssim": ssim}
 
 
@@ -62,19 +66,21 @@ class _Values:
 class Comparison:
     """Real and generated pictures, and the inputs of these where they are known. counts: how many there are of each kind.
 
-    paired: picture i of FAKE and REAL, which are handed in together, are of one input. The first network is the one that scores
-    without a name in brackets are taken in.
+    paired: picture i of FAKE and REAL, which are handed in together, are of one input. networks: each with what it gives; the
+    first is the one that scores without a name in brackets are taken in.
     """
 
-    def __init__(self, networks: Sequence[Module], counts: Mapping[str, int], paired: bool) -> None:
+    def __init__(self, networks: Mapping[Network, Collection[str]], counts: Mapping[str, int], paired: bool) -> None:
         self._paired, self._device, self.seen = paired, device(), dict.fromkeys(counts, 0)
-        self._networks = [_InNetwork(network, counts, paired) for network in networks]
+        self._networks = [_InNetwork(network, gives, counts, paired) for network, gives in networks.items()]
         self._pixels = {name: _Values() for name in PIXELS}
         self._pairs = {kind: _Values() for kind in counts}
         self._halves = {kind: _Values() for kind in counts}
 
-    def look(self, pictures: Mapping[str, np.ndarray]) -> None:
-        """The next uint8 `[N,H,W,C]` by kind, N at most CHUNK; kinds that come together are of the same inputs."""
+    def look(self, pictures: Mapping[str, np.ndarray], classes: Sequence[int] = ()) -> None:
+        """The next uint8 `[N,H,W,C]` by kind, N at most CHUNK; kinds that come together are of the same inputs. classes: of these,
+        by the numbers of the task network; -1 where it is not known, none where nobody asks.
+        """
         images = {kind: to_images(pixels, self._device, torch.contiguous_format) for kind, pixels in pictures.items()}
         assert all(len(batch) <= CHUNK for batch in images.values())
         if self._paired and FAKE in images:
@@ -86,7 +92,12 @@ class Comparison:
             self._pairs[kind].add(pair_distances(seen))
             self._halves[kind].add(half_distances(seen, AXIS) if seen.shape[3] % 2 == 0 else torch.empty(0))
         for network in self._networks:
-            network.look(images)
+            network.look(images, torch.tensor(classes, dtype=torch.long))
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """How many features each network has told, by its name."""
+        return {network.name: network.width for network in self._networks}
 
     def scores(self) -> dict[str, Found]:
         """Name -> score, of those that could be computed."""
@@ -107,19 +118,31 @@ class Comparison:
 class _InNetwork:
     """What is kept of pictures in one network."""
 
-    def __init__(self, network: Module, counts: Mapping[str, int], paired: bool) -> None:
-        self._network, self._counts, self._paired = network, counts, paired
+    def __init__(self, network: Network, gives: Collection[str], counts: Mapping[str, int], paired: bool) -> None:
+        self._network, self._gives, self._counts, self._paired = network, gives, counts, paired
         self._moments: dict[str, Moments] = {}
         self._kept: dict[str, list[Tensor]] = {kind: [] for kind in counts}
         self._seen = dict.fromkeys(counts, 0)
         self._styles: dict[str, Tensor] = {}
         self._parts: Parts | None = None
         self._lpips, self._content, self._cosine = _Values(), _Values(), _Values()
+        self._right = {kind: _Values() for kind in READ}
 
-    def look(self, images: Mapping[str, Tensor]) -> None:
-        said = {kind: self._network.look(batch, ()) for kind, batch in images.items()}
+    @property
+    def name(self) -> str:
+        return self._network.name
+
+    @property
+    def width(self) -> int:
+        return next(iter(self._kept[FAKE])).shape[1]
+
+    def look(self, images: Mapping[str, Tensor], classes: Tensor) -> None:
+        said = {kind: self._network.look(batch, self._gives) for kind, batch in images.items()}
         for kind, told in said.items():
             self._take_in(kind, told)
+            if kind in READ and len(classes) and isinstance(self._network, OfTask):
+                read, known = told.rows[LOGITS].argmax(1).cpu(), classes >= 0
+                self._right[kind].add((read == classes)[known])
         if FAKE in said and REAL in said and LPIPS in said[FAKE].rows:
             self._lpips.add(squared_distance(said[FAKE].rows[LPIPS], said[REAL].rows[LPIPS]))
         if FAKE in said and INPUT in said:
@@ -154,6 +177,7 @@ class _InNetwork:
         if self._parts is not None:
             score, spread = self._parts.of()
             found[f"is{named}"] = Found(score, self._parts.seen, spread)
+        found |= {READ[kind]: right.found() for kind, right in self._right.items() if len(right.all)}
         return found | (self._unnamed(kept) if chosen else {})
 
     def _unnamed(self, kept: Mapping[str, Tensor]) -> dict[str, Found]:

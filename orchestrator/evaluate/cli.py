@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.options import Output, OutputOption
+from orchestrator.options import Output, OutputOption, StorageOption
+from orchestrator.storage import DEFAULT_STORAGE
 
 
 def register(app: typer.Typer) -> None:
@@ -35,17 +36,26 @@ def evaluate(
             help="A network to compare in, as a TorchScript file; after commas image=299, range=0:1, channels=3. May be repeated.",
         ),
     ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TASK",
+            help="A task network to compare in, as in a sweep file. Where a labels.csv tells the classes of the inputs, "
+            "it also says how many it reads right.",
+        ),
+    ] = None,
     size: Annotated[
         int | None,
         typer.Option(metavar="N", min=8, max=8192, help="Bring pictures to N x N pixels: the middle square, bicubic."),
     ] = None,
+    storage: StorageOption = DEFAULT_STORAGE,
     output: OutputOption = Output.table,
 ) -> None:
     """Score pictures in folders, whoever made them, by the functions that score a training."""
     from orchestrator.evaluate.evaluate import Asked, evaluate_folders, print_scores
     from orchestrator.tables import console, print_json
 
-    told = evaluate_folders(Asked(real, fake, inputs, paired, tuple(features or ()), size))
+    told = evaluate_folders(Asked(real, fake, inputs, paired, tuple(features or ()), size, task, storage))
     if output is Output.json:
         print_json(told)
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.console import Console
 
-from orchestrator.errors import Refusal, nearest
+from orchestrator.errors import Refusal
 from orchestrator.evaluate.files import BAD, Names, check_partners, find_unreadable, pictures_in, read_picture
+from orchestrator.evaluate.judge import Judge, find_judge
+from orchestrator.evaluate.networks import read_network
 from orchestrator.saying import say
-from orchestrator.sweep_file.quantities import read_count, read_number
-from orchestrator.sweep_file.values import FEATURES as NAME
+from orchestrator.storage import DEFAULT_STORAGE
 from orchestrator.tables import table
 
 if TYPE_CHECKING:
-    from trainers.features import Module
+    from trainers.features import Network
 
 REAL, FAKE, INPUT = "real", "fake", "input"
 OPTIONS = {REAL: "--real", FAKE: "--fake", INPUT: "--inputs"}
-KEYS = ("image", "range", "channels")
+TASK = "task"  # what scores in the task network are called by
 CHUNK = 8  # pictures that are looked at together, as in a training
 LEAST = 2  # pictures of each kind that a distance of two kinds needs
 Group = tuple[tuple[str, ...], list[str]]  # kinds that are read together, and the names of their pictures
@@ -30,7 +31,8 @@ Group = tuple[tuple[str, ...], list[str]]  # kinds that are read together, and t
 
 @dataclass(frozen=True)
 class Asked:
-    """What the command line asks for. features: NAME=PATH and, after commas, how the module wants its pictures."""
+    """What the command line asks for. features: NAME=PATH and, after commas, how the module wants its pictures. task: the name, id
+    or address of a task network, of a sweep in `storage`."""
 
     real: Path
     fake: Path
@@ -38,6 +40,8 @@ class Asked:
     paired: bool = False
     features: tuple[str, ...] = ()
     size: int | None = None
+    task: str | None = None
+    storage: str = DEFAULT_STORAGE
 
 
 def evaluate_folders(asked: Asked) -> dict[str, Any]:
@@ -45,9 +49,9 @@ def evaluate_folders(asked: Asked) -> dict[str, Any]:
 
     Raises Refusal.
     """
-    if not asked.features and not asked.paired:
-        advice = "give --features NAME=PATH for fid, kid and is, or --paired for l1, psnr and ssim"
-        raise Refusal(f"without either there is nothing to compare by: {advice}", path="--features")
+    if not asked.features and asked.task is None and not asked.paired:
+        advice = "give --features NAME=PATH or --task TASK for fid, kid and is, or --paired for l1, psnr and ssim"
+        raise Refusal(f"without one of these there is nothing to compare by: {advice}", path="--features")
     folders = {REAL: pictures_in(asked.real, OPTIONS[REAL]), FAKE: pictures_in(asked.fake, OPTIONS[FAKE])}
     folders |= {INPUT: pictures_in(asked.inputs, OPTIONS[INPUT])} if asked.inputs else {}
     for kind, other in ((FAKE, REAL), (REAL, FAKE)) if asked.paired else ():
@@ -61,9 +65,30 @@ def evaluate_folders(asked: Asked) -> dict[str, Any]:
     for kinds, names in groups:
         if not names:
             raise Refusal("none of the pictures could be read", path=OPTIONS[kinds[0]])
-    first = read_picture(folders[groups[0][0][0]][groups[0][1][0]], asked.size)
-    networks = dict(_module(text, max(first.shape[:2])) for text in asked.features)
-    return _compared(asked, folders, groups, networks, left_out)
+    side = max(read_picture(folders[groups[0][0][0]][groups[0][1][0]], asked.size).shape[:2])
+    networks: dict[Network, Collection[str]] = dict(read_network(text, side) for text in asked.features)
+    judge = _judge(asked, folders, networks)
+    if judge is not None:
+        networks[judge.network()] = judge.gives
+    told = _compared(asked, folders, groups, networks, left_out, judge)
+    told["notes"] += judge.notes(side, len(folders[_judged(asked)])) if judge is not None else []
+    return told
+
+
+def _judged(asked: Asked) -> str:
+    """The kind whose classes are known, if any are: what was translated keeps its class."""
+    return INPUT if asked.inputs else FAKE
+
+
+def _judge(asked: Asked, folders: Mapping[str, Names], networks: Iterable[Network]) -> Judge | None:
+    """The task network that is asked, with the classes of the pictures. Raises Refusal."""
+    if asked.task is None:
+        return None
+    if any(network.name == TASK for network in networks):
+        raise Refusal(
+            f"{TASK} is what scores in the task network are called by; name this one otherwise", path="--features"
+        )
+    return find_judge(asked.task, asked.storage, asked.inputs or asked.fake, folders[_judged(asked)])
 
 
 def _groups(folders: Mapping[str, Names], paired: bool, bad: Mapping[Path, str]) -> list[Group]:
@@ -80,26 +105,29 @@ def _compared(
     asked: Asked,
     folders: Mapping[str, Names],
     groups: Sequence[Group],
-    networks: Mapping[Module, int],
+    networks: Mapping[Network, Collection[str]],
     left_out: dict[Path, str],
+    judge: Judge | None,
 ) -> dict[str, Any]:
     from orchestrator.shards.view import watched
     from trainers.compare import Comparison
 
     counts = {kind: len(names) for kinds, names in groups for kind in kinds}
     comparison, done, total = (
-        Comparison(list(networks), counts, asked.paired),
+        Comparison(networks, counts, asked.paired),
         0,
         sum(len(names) for _, names in groups),
     )
     with watched("comparing") as (progress,):
         for kinds, names in groups:
-            for chunk in _chunks(folders, kinds, names, asked.size, left_out):
+            for read, chunk in _chunks(folders, kinds, names, (asked.size, judge.channels if judge else 3), left_out):
                 if chunk:
-                    comparison.look(chunk)
+                    comparison.look(
+                        chunk, [judge.classes.get(name, -1) for name in read] if judge and FAKE in kinds else ()
+                    )
                 progress(done := min(done + CHUNK, total), total)
     scores = comparison.scores()
-    notes = _notes(scores, networks, counts, asked.size)
+    notes = _notes(scores, comparison.widths, counts, asked.size)
     return {
         "scores": {name: asdict(found) for name, found in scores.items()},
         "pictures": comparison.seen,
@@ -113,81 +141,45 @@ def _chunks(
     folders: Mapping[str, Names],
     kinds: Sequence[str],
     names: Sequence[str],
-    size: int | None,
+    wanted: tuple[int | None, int],
     left_out: dict[Path, str],
-) -> Iterator[dict[str, np.ndarray]]:
-    """uint8 `[N,H,W,3]` by kind, in order; empty where none of a chunk can be read. What cannot be read is named and noted."""
+) -> Iterator[tuple[list[str], dict[str, np.ndarray]]]:
+    """Names, and uint8 `[N,H,W,C]` by kind, in order; empty where none of a chunk can be read. What cannot be is named and noted.
+
+    wanted: the side, None for what it is, and the channels.
+    """
     for start in range(0, len(names), CHUNK):
         pictures: dict[str, list[np.ndarray]] = {kind: [] for kind in kinds}
+        whole: list[str] = []
         for name in names[start : start + CHUNK]:
             file = folders[kinds[0]][name]
             try:
                 read = []
                 for kind in kinds:
                     file = folders[kind][name]
-                    read.append(read_picture(file, size))
+                    read.append(read_picture(file, *wanted))
             except BAD as error:
                 left_out[file] = str(error)
                 say(f"left out {file}: {error}", aside=True)
                 continue
+            whole.append(name)
             for kind, pixels in zip(kinds, read, strict=True):
                 pictures[kind].append(pixels)
-        yield {kind: np.stack(of) for kind, of in pictures.items() if of}
-
-
-def _module(text: str, side: int) -> tuple[Module, int]:
-    """The network of NAME=PATH[,image=N][,range=LOW:HIGH][,channels=N], tried, and how many features it has. Raises Refusal."""
-    from cluster.features import read_module
-    from data_shards.errors import DataError
-    from trainers.compare import device
-    from trainers.features import NoFeatures, Shown, load_module
-
-    (name, equals, path), *settings = (part.partition("=") for part in text.split(","))
-    if not equals or not path or not NAME.match(name):
-        raise Refusal("is NAME=PATH, such as inception=inception.pt,image=299", path="--features", value=text)
-    shown = Shown(**_shown(settings))
-    try:
-        module = load_module(read_module(str(Path(path).absolute())), name, shown, device())
-        gives = module.gives(3, side)
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise Refusal(f"{path} is not there, or no file", path="--features", value=path) from error
-    except (NoFeatures, DataError) as error:
-        raise Refusal(str(error), path="--features", value=path) from error
-    return module, gives["features"]
-
-
-def _shown(settings: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
-    """How a module wants its pictures."""
-    shown: dict[str, Any] = {}
-    for key, _, value in settings:
-        if key not in KEYS:
-            raise Refusal(f"unknown setting {key!r}", path="--features", nearest=nearest(key, KEYS), has=KEYS)
-        try:
-            if key == "range":
-                low, _, high = value.partition(":")
-                shown["low"], shown["high"] = (read_number(float(level)) for level in (low, high))
-            else:
-                shown[key] = read_count(int(value), 8_192 if key == "image" else 3)
-        except ValueError as error:
-            example = {"image": "image=299", "range": "range=0:1", "channels": "channels=3"}[key]
-            raise Refusal(
-                f"{key}={value} is not understood; write {example}", path="--features", value=value
-            ) from error
-    return shown
+        yield whole, {kind: np.stack(of) for kind, of in pictures.items() if of}
 
 
 def _notes(
-    scores: Mapping[str, Any], networks: Mapping[Module, int], counts: Mapping[str, int], size: int | None
+    scores: Mapping[str, Any], widths: Mapping[str, int], counts: Mapping[str, int], size: int | None
 ) -> list[str]:
     """What the reader should know of the numbers, a line each."""
     notes, fewest = [], min(counts[REAL], counts[FAKE])
-    for network, width in networks.items():
-        if f"fid[{network.name}]" in scores and fewest <= width:
+    for name, width in widths.items():
+        if f"fid[{name}]" in scores and fewest <= width:
             notes.append(
-                f"fid[{network.name}] is of {fewest:,} pictures and {width:,} features: with fewer than {width + 1:,} it is too "
-                f"large, by an amount that depends on their number; kid[{network.name}] is not"
+                f"fid[{name}] is of {fewest:,} pictures and {width:,} features: with fewer than {width + 1:,} it is too "
+                f"large, by an amount that depends on their number; kid[{name}] is not"
             )
-    if networks and fewest < LEAST:
+    if widths and fewest < LEAST:
         notes.append(f"fid and kid need at least {LEAST} pictures of each kind, and there are {fewest}")
     if size is not None:
         notes.append(

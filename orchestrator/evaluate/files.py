@@ -72,8 +72,9 @@ def find_unreadable(folders: Sequence[Names], size: int | None) -> dict[Path, st
     return bad
 
 
-def read_picture(file: Path, size: int | None) -> np.ndarray:
-    """uint8 `[H,W,3]`, upright, transparency on white; at `size` the middle square. Raises BAD."""
+def read_picture(file: Path, size: int | None, channels: int = 3) -> np.ndarray:
+    """uint8 `[H,W,C]`, upright, transparency on white; at `size` the middle square. Raises BAD."""
     with opened(io.BytesIO(file.read_bytes())) as picture:
-        image: Image.Image = upright(picture, 3)
-    return np.asarray(image if size is None else square(image, size))
+        image: Image.Image = upright(picture, channels)
+    pixels = np.asarray(image if size is None else square(image, size))
+    return pixels if pixels.ndim == 3 else pixels[..., None]

@@ -137,8 +137,8 @@ def test_folders_that_are_wrong(run, folders, tmp_path):
     assert wrong(run, *asked(folders, "--paired")) == f"--fake: {tmp_path}/nowhere is not a folder"
     folders["fake"] = folders["real"]
     assert wrong(run, *asked(folders)) == (
-        "--features: without either there is nothing to compare by: give --features NAME=PATH for fid, kid and is, or --paired for "
-        "l1, psnr and ssim"
+        "--features: without one of these there is nothing to compare by: give --features NAME=PATH or --task TASK for fid, kid "
+        "and is, or --paired for l1, psnr and ssim"
     )
     Image.fromarray(pixels_of("real", 0)).save(folders["real"] / "00.bmp")
     assert wrong(run, *asked(folders, "--paired")) == (
@@ -191,7 +191,7 @@ def test_what_is_held_does_not_grow_with_the_pictures(monkeypatch):
     total = 24
 
     def held(count: int) -> int:
-        comparison = compare.Comparison([tiny_module()], {"real": total, "fake": total}, paired=False)
+        comparison = compare.Comparison({tiny_module(): ()}, {"real": total, "fake": total}, paired=False)
         for kind in ("real", "fake"):
             for start in range(0, count, 8):
                 comparison.look({kind: np.stack([pixels_of(kind, i) for i in range(start, start + 8)])})
