@@ -16,6 +16,7 @@ from cluster.log.store import log_place, read_log
 from orchestrator.finding import FoundSweep
 
 LOST = "its driver was lost"
+REAL, FAKE, MARGIN = "balance/real_", "balance/fake_", "balance/margin_"  # and the term of the critic
 RUNG = {"continue": "goes on", "stop": "is stopped", "pause": "waits for the others", "clone": "goes on from another"}
 
 
@@ -116,7 +117,7 @@ def _note(told: TrialStory, state: SweepState, index: int, record: Mapping[str, 
         text = "starts" if first else f"starts again, at step {trial.step} when last heard of (start {trial.starts})"
         told.marks.append(Mark(at, "start" if first else "restart", text))
     elif kind == "reported":
-        told.reports[record["step"]] = trial.latest
+        told.reports[record["step"]] = {**trial.latest, **margins(trial.latest)}
         told.told[record["step"]] = at
         if record["evaluated"]:
             told.evaluated.add(record["step"])
@@ -132,6 +133,14 @@ def _note(told: TrialStory, state: SweepState, index: int, record: Mapping[str, 
         by = f" by {trial.by}: {trial.why}" if trial.by else ""
         error = f": {trial.error}" if trial.error else ""
         told.marks.append(Mark(at, "end", f"{trial.state} at step {trial.step}{by}{error}"))
+
+
+def margins(numbers: Mapping[str, float]) -> dict[str, float]:
+    """How much more each critic says of real pictures than of generated ones. With `gan: wgan` this is the estimate of the Wasserstein
+    distance, up to the critic's Lipschitz constant (Arjovsky et al. 2017, section 3).
+    """
+    terms = [name.removeprefix(REAL) for name in numbers if name.startswith(REAL)]
+    return {f"{MARGIN}{term}": numbers[REAL + term] - numbers[FAKE + term] for term in terms if FAKE + term in numbers}
 
 
 def _rungs(index: int, at: float, record: Mapping[str, Any]) -> list[Mark]:

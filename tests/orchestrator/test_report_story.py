@@ -54,6 +54,14 @@ def test_a_step_that_is_trained_again_counts_once_by_its_last_report(tmp_path):
     assert (told.reports[100]["eval/l1"], told.evaluated) == (0.25, {100, 200})
 
 
+def test_a_critic_s_margin_is_what_it_says_of_real_pictures_less_what_it_says_of_generated_ones(tmp_path):
+    world = World(tmp_path).trial([0.5], "running")
+    critics = {"balance/real_d_a": 1.5, "balance/fake_d_a": -0.25, "balance/real_d_b": 0.5}
+    world.add("reported", trial=0, step=150, metrics=critics, evaluated=False)
+    told = story(world).trials[0].reports[150]
+    assert told == {**critics, "balance/margin_d_a": 1.75}
+
+
 def test_what_schedulers_decide_is_told_with_its_reason(tmp_path):
     world = World(tmp_path).trial([0.5], "running").trial([0.4], "running")
     stop = {"trial": 0, "action": "stop", "why": "worse than half"}
