@@ -136,8 +136,10 @@ def _note(told: TrialStory, state: SweepState, index: int, record: Mapping[str, 
 
 
 def margins(numbers: Mapping[str, float]) -> dict[str, float]:
-    """How much more each critic says of real pictures than of generated ones. With `gan: wgan` this is the estimate of the Wasserstein
-    distance, up to the critic's Lipschitz constant (Arjovsky et al. 2017, section 3).
+    """How much more each critic says of real pictures than of generated ones.
+
+    With `gan: wgan` this is the estimate of the Wasserstein distance, up to the critic's Lipschitz constant (Arjovsky et al. 2017,
+    section 3).
     """
     terms = [name.removeprefix(REAL) for name in numbers if name.startswith(REAL)]
     return {f"{MARGIN}{term}": numbers[REAL + term] - numbers[FAKE + term] for term in terms if FAKE + term in numbers}

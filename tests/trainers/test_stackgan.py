@@ -72,8 +72,9 @@ def silence_the_condition(system):
 
 
 @BOTH
-def test_no_gradient_reaches_the_text_through_what_d_is_told(name):
-    system = built(name, weights=dict.fromkeys(("kl", "kl_first"), 0.0))
+@pytest.mark.parametrize("reads", ["words", "mu"])
+def test_no_gradient_reaches_the_text_through_what_d_is_told(name, reads):
+    system = built(name, weights=dict.fromkeys(("kl", "kl_first"), 0.0), critic_reads=reads)
     critic, generator = moves(system)
     assert all(reached(critic.loss, part) == 0.0 for part in readers(system))
     assert reached(critic.loss, system.d) > 0.0
@@ -133,6 +134,20 @@ def test_d_and_g_play_the_same_pictures(name):
     assert of_g.requires_grad
 
 
+@BOTH
+def test_the_critic_learns_to_read_by_itself_or_goes_by_what_the_generator_makes_of_a_text(name):
+    system, mu = built(name), torch.randn(4, 3)
+    told = system.d.told(system.hyper.read(WORDS), mu)
+    assert torch.equal(told[0], told[2]) and not torch.equal(told[0], told[1]), "the same words, and others"
+    critic, generator = moves(system)
+    assert reached(critic.loss, system.d.reader) > 0.0
+    assert reached(generator.loss, system.d.reader) > 0.0, "which only the critic moves"
+    assert system.first.text.embed.weight is not system.d.reader.text.embed.weight
+    by_mu = built(name, critic_reads="mu")
+    assert by_mu.d.told(by_mu.hyper.read(WORDS), mu) is mu
+    assert by_mu.d.reader is None
+
+
 def entropy(logits, target):
     return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
 
@@ -144,7 +159,7 @@ def test_the_critics_loss_is_the_papers(name):
     right, wrong = torch.randn(4, 3), torch.randn(4, 3)
     with torch.no_grad():
         d = system.d
-        real, mistaken, made = (d.fits(d.see(x), mu) for x, mu in ((b, right), (b, wrong), (fake, right)))
+        real, mistaken, made = (d.fits(d.see(x), text) for x, text in ((b, right), (b, wrong), (fake, right)))
         told = system.judge(b, fake, right, wrong).loss
         if system.stage:
             expected = entropy(real, 1.0) + 0.5 * (entropy(mistaken, 0.0) + entropy(made, 0.0))

@@ -47,6 +47,20 @@ class Text(nn.Module):
         return summed / count.sqrt()
 
 
+class Reader(nn.Module):
+    """A critic's own way from words to what it judges by."""
+
+    def __init__(self, text: Text, width: int, condition: int) -> None:
+        super().__init__()
+        self.text, self.layer = text, nn.Linear(width, condition)
+        initialise_xavier(self.layer, gain=1.0)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """`codes: int64 [N,words]` -> `[N,condition]`."""
+        told: Tensor = self.layer(self.text(codes))
+        return told
+
+
 class Augmentation(nn.Module):
     """Conditioning augmentation: a text's vector to the mean and the logarithm of the deviation of its condition."""
 
@@ -139,10 +153,21 @@ class Second(nn.Module):
 
 
 class Critic(nn.Module):
-    """DCGAN's halvings, and logits of what they see: of a picture beside a text's mu, and with `alone` of a picture by itself."""
+    """DCGAN's halvings, and logits of what they see: of a picture beside a text, and with `alone` of a picture by itself.
+
+    A text is to it the generator's mu, or, with a `reader` of its own, what that makes of the words.
+    """
 
     def __init__(
-        self, channels: int, image: int, width: int, condition: int, downsample: str, norm: Norm, alone: bool
+        self,
+        channels: int,
+        image: int,
+        width: int,
+        condition: int,
+        downsample: str,
+        norm: Norm,
+        alone: bool,
+        reader: nn.Module | None,
     ) -> None:
         super().__init__()
         c = widths_for(width, halvings_to(BASE, image))[-1]
@@ -153,10 +178,15 @@ class Critic(nn.Module):
         )
         self.real = last_of_critic(image, width) if alone else None
         initialise(self)
+        self.reader = reader
 
-    def fits(self, seen: Tensor, mu: Tensor) -> Tensor:
-        """Whether it is real and of this text. `seen: [N,C,4,4]`, of `see`; `mu: [N,condition]` -> logits `[N,1,1,1]`."""
-        logits: Tensor = self.fit(beside(seen, mu))
+    def told(self, codes: Tensor, mu: Tensor) -> Tensor:
+        """What it goes by of texts, `[N,condition]`: `codes: int64 [N,words]` if it reads them, else the generator's `mu`."""
+        return mu if self.reader is None else self.reader(codes)
+
+    def fits(self, seen: Tensor, text: Tensor) -> Tensor:
+        """Whether it is real and of this text. `seen: [N,C,4,4]`, of `see`; `text: [N,condition]`, of `told` -> `[N,1,1,1]`."""
+        logits: Tensor = self.fit(beside(seen, text))
         return logits
 
     def reals(self, seen: Tensor) -> Tensor:
@@ -167,7 +197,7 @@ class Critic(nn.Module):
 
     def judge(self, real: Tensor, fake: Tensor, right: Tensor, wrong: Tensor) -> tuple[Tensor, Tensor]:
         """What is said of positives and of negatives, logits of any shape; of each kind of them as many, so that a mean over
-        all is one over the kinds. `real`, `fake`: pictures; `right`, `wrong`: mu of their texts and of others.
+        all is one over the kinds. `real`, `fake`: pictures; `right`, `wrong`: their texts and others, of `told`.
         """
         of_real, of_fake = self.see(real), self.see(fake)
         positives, negatives = [self.fits(of_real, right)], [self.fits(of_real, wrong), self.fits(of_fake, right)]
@@ -176,9 +206,9 @@ class Critic(nn.Module):
             negatives.append(self.reals(of_fake))
         return torch.cat(positives), torch.cat(negatives)
 
-    def forward(self, x: Tensor, mu: Tensor) -> Tensor:
-        """`x: [N,channels,H,W]`, `mu: [N,condition]` -> whether it is real and of this text, logits `[N,1,1,1]`."""
-        return self.fits(self.see(x), mu)
+    def forward(self, x: Tensor, text: Tensor) -> Tensor:
+        """`x: [N,channels,H,W]`, `text: [N,condition]` -> whether it is real and of this text, logits `[N,1,1,1]`."""
+        return self.fits(self.see(x), text)
 
 
 def behind_constants(norm: Norm) -> Norm:

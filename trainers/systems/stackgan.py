@@ -15,12 +15,13 @@ ICCV 2017.
 | lambda | weights.kl_first, kl | 2, as published; KL is the mean over samples and dimensions |
 | (x, wrong t) | others | the next sample's text that differs, in the order of the batch; where none does, the text without words |
 
-D is told mu(t) without its gradient, so that nobody learns to read from what D says of real pictures. D moves first, and G
-plays the same pictures against the moved D. Stage I's generator belongs to nobody in stage II. The kinds of positives and of
-negatives that stage II's D tells apart are not equally many, so that a loss which only compares them could be lowered for
-ever by what is said of all pictures alike: there is no Wasserstein loss here. The published code puts a ReLU behind mu and
-log sigma, halves the rate every 20 of 120 epochs, and takes the next text of the batch even where it is the same; here mu may
-be negative, sigma below 1, and the rate falls linearly in the second half.
+D compresses phi_t by a layer of its own, as in the paper. There phi_t is given; here it is learned, so D has words of its own
+(`d.reader`). Under the preset `mu`, the published code's way, D is told G's mu(t), without its gradient: then nobody learns to
+read from real pictures. D moves first, and G plays the same pictures against the moved D. Stage I's generator belongs to nobody
+in stage II. The kinds of positives and of negatives that stage II's D tells apart are not equally many, so that a loss which only
+compares them could be lowered for ever by what is said of all pictures alike: there is no Wasserstein loss here. The published
+code puts a ReLU behind mu and log sigma, halves the rate every 20 of 120 epochs, and takes the next text of the batch even where
+it is the same; here mu may be negative, sigma below 1, and the rate falls linearly in the second half.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -38,7 +39,7 @@ from trainers.errors import SettingError
 from trainers.from_noise import NORMS
 from trainers.hyper import penalised
 from trainers.networks.stackgan import Second, divergence
-from trainers.settings import Score, Term, setting
+from trainers.settings import Preset, Score, Term, setting
 from trainers.stages import Stage, Weights, fields_for
 from trainers.system import Move, Player, Replica, Shapes, System, Weighed
 from trainers.systems.stackgan_first import FIRST, FIRST_TERMS, StackGANFirst, StackGANFirstHyper, in_company
@@ -83,6 +84,9 @@ class StackGAN(System):
         ),
         *FIRST_TERMS,
     )
+    presets: ClassVar[Mapping[str, Preset]] = {
+        "mu": Preset("the published code: D is told the generator's mu of a text", hyper={"critic_reads": "mu"})
+    }
     shows = ("fake_b",)
     varied = True
     min_per_replica = StackGANFirst.min_per_replica
@@ -166,22 +170,23 @@ class StackGAN(System):
         b, words = replica.draw_labelled("b")
         told = self.hyper.read(words)
         fake, mu, log_sigma = self.make(told)
-        right = mu.detach()
+        right, others_told = mu.detach(), others(told)
         with torch.no_grad():
-            wrong, _ = self.second.augmentation(self.first.text(others(told)))
+            wrong, _ = self.second.augmentation(self.first.text(others_told))
         for _ in replica.turns(self.critic):
-            yield Move((self.judge(b, fake.detach(), right, wrong), self.critic))
+            texts = self.d.told(told, right), self.d.told(others_told, wrong)
+            yield Move((self.judge(b, fake.detach(), *texts), self.critic))
 
         seen = functools.cache(lambda: self.d.see(fake))
         made = self.weigh(
-            adv=lambda: self.gan.generator(self.d.fits(seen(), right)),
+            adv=lambda: self.gan.generator(self.d.fits(seen(), self.d.told(told, right))),
             adv_alone=lambda: self.gan.generator(self.d.reals(seen())),
             kl=divergence(mu, log_sigma),
         )
         yield Move((made, self.generator))
 
     def judge(self, b: Tensor, fake: Tensor, right: Tensor, wrong: Tensor) -> Weighed:
-        """D's terms: `b` real, `fake` generated, `[N,C,H,W]` each; `right`, `wrong`: mu of their texts and of others."""
+        """D's terms: `b` real, `fake` generated, `[N,C,H,W]` each; `right`, `wrong`: their texts and others, as D reads them."""
 
         def gp() -> Tensor:
             heads = (lambda image: self.d(image, right), lambda image: self.d.reals(self.d.see(image)))

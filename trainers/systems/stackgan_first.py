@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from trainers.from_noise import COMPANY, NORMS, NoiseHyper
 from trainers.hyper import Learning, penalised
 from trainers.networks.dcgan import DCGANGenerator
-from trainers.networks.stackgan import Augmentation, Critic, First, Text, divergence
+from trainers.networks.stackgan import Augmentation, Critic, First, Reader, Text, divergence
 from trainers.replica import texts
 from trainers.settings import Reads, Term, changed, setting
 from trainers.system import Move, Player, Replica, Shapes, System, Weighed
@@ -30,6 +30,11 @@ class StackGANFirstHyper(NoiseHyper):
     )
     embedding: int = setting(128, "length of a text's vector, learned in stage I", minimum=1, maximum=4096)
     condition: int = setting(128, "length of mu and of sigma", minimum=1, maximum=4096)
+    critic_reads: str = setting(
+        "words",
+        "what a critic goes by of a text: its words, which it learns to read by itself, or the generator's mu",
+        choices=("words", "mu"),
+    )
     upsample: str = changed(NoiseHyper, "upsample", "nearest")
     gan: str = setting("vanilla", "adversarial criterion", choices=("vanilla", "minimax", "lsgan", "hinge"))
     decay_from: float = changed(Learning, "decay_from", 0.5)
@@ -47,8 +52,11 @@ class StackGANFirstHyper(NoiseHyper):
 
     def build_conditioned(self, channels: int, image: int, *, alone: bool) -> Critic:
         """A stage's critic; alone: it judges pictures without their texts, too."""
-        norm = NORMS[self.norm]
-        return Critic(channels, image, self.critic_width, self.condition, self.downsample, norm, alone)
+        reader = Reader(Text(self.vocabulary, self.embedding), self.embedding, self.condition)
+        return Critic(
+            *(channels, image, self.critic_width, self.condition, self.downsample, NORMS[self.norm], alone),
+            reader=reader if self.critic_reads == "words" else None,
+        )
 
     def read(self, words: Tensor) -> Tensor:
         """`words: int64 [N,W]`, as a replica draws them -> what the networks read of them, `[N,W]`."""
@@ -116,16 +124,20 @@ class StackGANFirst(System):
         b, words = replica.draw_labelled("b")
         told = self.hyper.read(words)
         fake, mu, log_sigma = self.make(told)
-        right = mu.detach()  # D's view of a text teaches nobody to read
+        right, others_told = mu.detach(), others(told)  # D's view of a text teaches no generator to read
         with torch.no_grad():
-            wrong, _ = self.first.augmentation(self.first.text(others(told)))
+            wrong, _ = self.first.augmentation(self.first.text(others_told))
         for _ in replica.turns(self.critic):
-            yield Move((self.judge(b, fake.detach(), right, wrong), self.critic))
-        made = self.weigh(adv_first=lambda: self.gan.generator(self.d(fake, right)), kl_first=divergence(mu, log_sigma))
+            texts = self.d.told(told, right), self.d.told(others_told, wrong)
+            yield Move((self.judge(b, fake.detach(), *texts), self.critic))
+        made = self.weigh(
+            adv_first=lambda: self.gan.generator(self.d(fake, self.d.told(told, right))),
+            kl_first=divergence(mu, log_sigma),
+        )
         yield Move((made, self.generator))
 
     def judge(self, b: Tensor, fake: Tensor, right: Tensor, wrong: Tensor) -> Weighed:
-        """D's terms: `b` real, `fake` generated, `[N,C,H,W]` each; `right`, `wrong`: mu of their texts and of others."""
+        """D's terms: `b` real, `fake` generated, `[N,C,H,W]` each; `right`, `wrong`: their texts and others, as D reads them."""
         penalty = {"gp_first": lambda: self.hyper.penalise(lambda image: self.d(image, right), b, fake)}
         return self.weigh(
             d_first=lambda: self.gan.critic(*self.d.judge(b, fake, right, wrong), scale=1.0),
