@@ -80,6 +80,23 @@ def five_tones(laboratory):
 
 
 @pytest.fixture(scope="session")
+def told_tones(laboratory):
+    """The same people by their names, which tell the tone."""
+    size = ("--size", "32", "--validation", "0.2")
+    laboratory.command("shards", "build", "openmoji", "shards/told", *size, "--classes", "five-tones", "--texts")
+    return "shards/told"
+
+
+@pytest.fixture(scope="session")
+def tone_reader(laboratory, told_tones):
+    """A classifier of the five tones."""
+    laboratory.command(
+        "task", "train", "--data", told_tones, "--domain", "b", "--steps", "800", "--name", "tone-reader"
+    )
+    return "tone-reader"
+
+
+@pytest.fixture(scope="session")
 def colours(laboratory, openmoji):
     """Drawings without a skin tone; their classes are their commonest colours."""
     drawings.sort(openmoji, laboratory.folder / "colours", drawings.colour)

@@ -197,10 +197,18 @@ def test_an_unknown_sweep_and_a_missing_package_are_told(world, tmp_path, run, m
     )  # fmt: skip
 
 
+@pytest.fixture
+def usual_umask():
+    """Files are readable to all, as on most machines."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("usual_umask")
 def test_it_replaces_the_last_one_whole_or_not_at_all(world, tmp_path, monkeypatch, run):
     monkeypatch.chdir(tmp_path)
     world.close()
-    os.umask(0o022)
     assert run("report", "toy", "--storage", tmp_path)[0] == 0
     file = tmp_path / "toy-report.html"
     before = file.read_bytes()
