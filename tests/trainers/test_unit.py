@@ -134,6 +134,29 @@ def test_sharing_costs_no_depth():
     assert [p.shape for p in plain.parameters()] == [p.shape for p in shared.parameters()]
 
 
+@pytest.mark.parametrize("alike", [True, False])
+def test_networks_that_begin_alike_translate_a_picture_into_itself_and_part_in_training(alike):
+    of = engine("unit", hyper={"alike": alike})
+    a = batch(of)["a"]
+
+    def difference():
+        """Between a's translation, and a encoded and decoded."""
+        with torch.no_grad():
+            return float((of.system.translators["b"](a) - of.system.decode("a", of.system.encode("a", a))).abs().max())
+
+    assert (difference() == 0.0) is alike
+    of.step()
+    assert difference() > 0.0
+    assert not parameters(of, OF_A) & parameters(of, OF_B), "each domain has its own"
+
+
+def test_domains_of_other_channels_cannot_begin_alike():
+    with pytest.raises(
+        SettingError, match=r"hyper\.alike: networks of pictures with 3 channels and with 1 cannot begin alike"
+    ):
+        UNIT.check({"a": (3, 64, 64), "b": (1, 64, 64)}, UNITHyper(alike=True))
+
+
 def test_the_rate_is_halved_again_and_again():
     factor = UNITHyper(halve_every=10).rate(25)
     assert [factor(t) for t in (0, 9, 10, 19, 20)] == [1.0, 1.0, 0.5, 0.5, 0.25]

@@ -22,6 +22,9 @@ is always the same. Its two autoencoders have no layer in common, though those o
 `share_layers`, and the presets `shared` and `paper`. Each critic's loss is real + fake, not halved, summed over three scales. Its
 perceptual term needs a network trained on photographs, which is not here; its configurations without one (`vgg_w: 0`) are.
 
+`hyper.alike` is ours: b's networks begin as copies of a's, so that the first translations are the pictures themselves. Which code
+of a stands for which of b is else decided by the draw of the weights, and any exchange of them is as good to every loss.
+
 The critics move first, on pictures made with other noise than those that the generators are then judged by.
 """
 
@@ -49,6 +52,7 @@ class UNITHyper(ContentHyper):
     share_layers: int = setting(
         0, "residual blocks that both encoders end in, and as many that both decoders begin with", minimum=0, maximum=64
     )
+    alike: bool = setting(False, "whether b's encoder and decoder begin as copies of a's; not in the paper")
 
 
 class UNIT(System):
@@ -94,6 +98,9 @@ class UNIT(System):
         self.last_encoder = Residuals(hyper.width, hyper.share_layers)
         self.first_decoder = Residuals(hyper.width, hyper.share_layers)
         self.decoders = nn.ModuleDict({d: ContentDecoder(c, hyper.width, own) for d, c in channels.items()})
+        if hyper.alike:
+            for networks in (self.encoders, self.decoders):
+                networks["b"].load_state_dict(networks["a"].state_dict())
         self.d_a, self.d_b = (hyper.build_critic(channels[domain]) for domain in ("a", "b"))
         optimizer, rate = hyper.build_optimizer(), hyper.rate(steps)
         autoencoders = (self.encoders, self.last_encoder, self.first_decoder, self.decoders)
@@ -110,6 +117,11 @@ class UNIT(System):
     @classmethod
     def check(cls, shapes: Shapes, hyper: Any) -> None:
         hyper.check(shapes)
+        if hyper.alike and shapes["a"][0] != shapes["b"][0]:
+            problem = (
+                f"networks of pictures with {shapes['a'][0]} channels and with {shapes['b'][0]} cannot begin alike"
+            )
+            raise SettingError("hyper.alike", hyper.alike, problem)
         if hyper.share_layers > hyper.blocks:
             problem = f"there are only {hyper.blocks} residual blocks to share; nearest: {hyper.blocks}"
             raise SettingError("hyper.share_layers", hyper.share_layers, problem)
