@@ -30,8 +30,7 @@ def test_each_stops_the_sweep_at_once_and_the_next_submit_goes_on(bed, joined):
     sweep = joined("small", first, steps=1_000_000, trials=len(TRIALS), evaluate=50)
     sweep.start()
     until("all train", lambda: all(list(reported(sweep.records(), t)) for t in TRIALS), PROGRESS_S, sweep.tail)
-    for pid in bed.pids(TRIAL):
-        kill(pid)
+    kill_each(bed, sweep)
     assert sweep.end(END_S) == 1, sweep.tail()
     assert "every trial failed" in sweep.output()
     for trial in results(sweep)["trials"]:
@@ -50,6 +49,19 @@ def test_each_stops_the_sweep_at_once_and_the_next_submit_goes_on(bed, joined):
         if steps(sweep) != before:
             return
     pytest.fail(f"it never trained\n{sweep.tail()}")
+
+
+def kill_each(bed, sweep):
+    """kill -9 of each trial's process; a look may come while one of them changes its title, and miss it."""
+    killed: set[int] = set()
+
+    def look():
+        for pid in set(bed.pids(TRIAL)) - killed:
+            kill(pid)
+            killed.add(pid)
+        return len(killed) == len(TRIALS)
+
+    until("each trial's process is killed", look, PROGRESS_S, sweep.tail)
 
 
 def run_out(sweep, budget, is_spent, ending, gpus=0):

@@ -124,13 +124,13 @@ def test_every_declared_preset_is_one_that_a_sweep_could_write(name, of):
     assert all(weight >= 0 for weight in chosen.weights.values())
     assert check_fields(kind.Hyper, chosen.hyper, "hyper", name) == []
     assert check_fields(Balance, chosen.balance, "balance") == []
-    sweep = read_sweep({"system": name, "preset": of, "data": {"uri": "x", "image": 64}, "steps": 10}, "")
+    sweep = read_sweep({"system": name, "preset": of, "data": {"uri": "x", "image": 256}, "steps": 10}, "")
     assert known_settings(kind, Draft(sweep)).found == ()
     settings = preset(kind, sweep)
     default = preset(kind, sweep.model_copy(update={"preset": "default"}))
     assert settings != default, "a preset that changes nothing is none"
     hyper = kind.Hyper(**settings.hyper)
-    kind.check(dict.fromkeys(kind.reading(hyper).domains, (3, 64, 64)), hyper)
+    kind.check(dict.fromkeys(kind.reading(hyper).domains, (3, 256, 256)), hyper)
     in_force = {term.name for term in kind.terms if term.exists(hyper)}
     written = {term for key in chosen.weights for term in aliases(kind.terms)[key]}
     assert written <= in_force, "a weight of a term that the preset leaves out"
