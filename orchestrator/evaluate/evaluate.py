@@ -17,13 +17,13 @@ from orchestrator.evaluate.networks import read_network
 from orchestrator.saying import say
 from orchestrator.storage import DEFAULT_STORAGE
 from orchestrator.tables import table
+from trainers.scores import TASK
 
 if TYPE_CHECKING:
     from trainers.features import Network
 
 REAL, FAKE, INPUT = "real", "fake", "input"
 OPTIONS = {REAL: "--real", FAKE: "--fake", INPUT: "--inputs"}
-TASK = "task"  # what scores in the task network are called by
 CHUNK = 8  # pictures that are looked at together, as in a training
 LEAST = 2  # pictures of each kind that a distance of two kinds needs
 Group = tuple[tuple[str, ...], list[str]]  # kinds that are read together, and the names of their pictures
