@@ -16,7 +16,7 @@ from torch import Tensor
 from cluster.building import build_system
 from cluster.checkpoints.folder import Checkpoints
 from cluster.layout import SweepPaths
-from cluster.model_file import CARD, FORMAT, WEIGHTS, NoModel, read_model
+from cluster.model_file import CARD, FORMAT, WEIGHTS, NoModel, damaged, read_model
 from cluster.run import Run
 from data_shards.store import Store
 from trainers import randomness
@@ -72,8 +72,13 @@ def export_best(store: Store, sweep: str, trial: int) -> None:
 
 
 def load_best(store: Store, sweep: str) -> Model:
-    """The sweep's best model. Raises NoModel where none was stored yet."""
-    return _built(*read_model(store, f"{SweepPaths(sweep).best}/"))
+    """The sweep's best model. Raises NoModel where none was stored yet, or it is damaged."""
+    prefix = f"{SweepPaths(sweep).best}/"
+    card, weights = read_model(store, prefix)
+    try:
+        return _built(card, weights)
+    except (KeyError, RuntimeError, TypeError) as error:  # its networks are not those of the weights, or none at all
+        raise damaged(store, prefix, CARD) from error
 
 
 def load_trial(store: Store, sweep: str, trial: int, step: int | None = None) -> Model:

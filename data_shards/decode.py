@@ -20,6 +20,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 MOST_PIXELS = 89_478_485  # of one picture, Pillow's own bound: a file of a few bytes can claim to hold far more
+SUFFIXES = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".webp",
+    ".bmp",
+)  # of the files in a folder that are taken for pictures, everywhere
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "PPM", "TIFF", "GIF")  # Pillow gives others to programs, such as Ghostscript
 JPEG = b"\xff\xd8\xff"  # how such a file begins
 _DEEP = ("I", "F")  # modes; I;16 and its kin too: cut to 8 bits they would be white all over

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +14,13 @@ class Output(StrEnum):
 
     table = "table"
     json = "json"
+
+
+def named_path(text: str) -> Path:
+    """A path that was named: an empty one would be this folder, which a script whose variable is empty does not mean."""
+    if not str(text):
+        raise typer.BadParameter("is empty; `.` is this folder")
+    return Path(text)
 
 
 SweepName = Annotated[

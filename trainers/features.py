@@ -18,10 +18,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trainers.measures import saved
-from trainers.outputs import FEATURES, LOGITS, LPIPS, MAPS, WORDS
+from trainers.outputs import FEATURES, LOGITS, LPIPS, MAPS, READINGS, WORDS
 
 ROWS = frozenset({FEATURES, LOGITS, LPIPS})  # outputs that are a row for each picture
-TRIED = 2  # pictures of noise that a module is tried on
+TRIED = (2, 1, 8)  # pictures of noise that a module is tried on, one number after the other: a trace may hold its own
+RAISED = (RuntimeError, torch.jit.Error)  # in a module: by its operations, and by its own text
+INSIDE = "TorchScript interpreter"  # what the first kind says, and no other error does
+LUMA = (
+    19_595.0,
+    38_470.0,
+    7_471.0,
+)  # of 65,536: the parts of red, green and blue in a grey level, as files are read as grey
 
 
 class NoFeatures(ValueError):
@@ -37,10 +44,10 @@ class Said:
 
 
 class TaskNetwork(Protocol):
-    """A network that knows the classes of domain b, or those of its pixels."""
+    """A network that knows the classes of domain b, or those of its pixels, or angles."""
 
     def __call__(self, x: Tensor) -> Tensor:
-        """`[N,C,H,W]` in [-1, 1] -> logits `[N,classes]`; of pixels `[N,classes,H,W]`."""
+        """`[N,C,H,W]` in [-1, 1] -> logits `[N,classes]`; of pixels `[N,classes,H,W]`; of angles a cosine and a sine, `[N,2]`."""
         ...
 
     def features(self, x: Tensor) -> Tensor:
@@ -65,15 +72,16 @@ class Network(Protocol):
 
 @dataclass(frozen=True)
 class OfTask:
-    """The task network, one pass for each output that is wanted."""
+    """The task network, one pass for each output that is wanted. degrees: the angle of each class where it reads angles."""
 
     network: TaskNetwork
     name: str = "task"
+    degrees: tuple[float, ...] = ()
 
     def look(self, pictures: Tensor, wanted: Collection[str]) -> Said:
         x = saved(pictures)
         rows = {FEATURES: self.network.features(x)} if FEATURES in wanted else {}
-        rows |= {LOGITS: self.network(x)} if LOGITS in wanted else {}
+        rows |= {name: self.network(x) for name in wanted if name in READINGS}
         return Said(rows, self.network.maps(x) if MAPS in wanted else ())
 
 
@@ -89,9 +97,11 @@ class Shown:
     def to_module(self, pictures: Tensor) -> Tensor:
         """`[N,C,H,W]` in [-1, 1] -> what the module takes.
 
-        Rounded to 8 bits, then scaled with bicubic antialiasing and not rounded again; a grey picture is repeated.
+        Rounded to 8 bits, then scaled with bicubic antialiasing and not rounded again; a grey picture is repeated, and one in
+        colour read as grey where one channel is wanted.
         """
         x = saved(pictures)
+        x = _grey(x) if self.channels == 1 and x.shape[1] == len(LUMA) else x
         x = x.expand(-1, self.channels, -1, -1) if x.shape[1] == 1 else x
         if self.image and x.shape[2:] != (self.image, self.image):
             x = F.interpolate(x, (self.image, self.image), mode="bicubic", antialias=True)
@@ -112,23 +122,36 @@ class Module:
         with torch.no_grad(), plainly:
             return _said(self.graph(self.shown.to_module(pictures)), self.name)
 
-    def gives(self, channels: int, image: int) -> dict[str, int]:
-        """Its outputs, of pictures of that size, and how wide their rows are; of maps how many layers have some.
-
-        Raises NoFeatures where it does not take them, or not give rows for them.
+    def gives(self, channels: int, height: int, width: int = 0) -> dict[str, int]:
+        """Its outputs, of pictures of that size (without a width square), and how wide their rows are; of maps how many layers
+        have some. Raises NoFeatures where it does not take them, whatever their number, or not give rows for them.
         """
-        noise = torch.rand(TRIED, channels, image, image, generator=torch.Generator().manual_seed(0)) * 2.0 - 1.0
+        given = [self._tried(count, channels, height, width or height) for count in TRIED]
+        for count, other in zip(TRIED, given, strict=True):
+            if other != given[0]:
+                problem = (
+                    f"{self.name} gives {_sizes(other)} for {count} pictures, and {_sizes(given[0])} for {TRIED[0]}"
+                )
+                raise NoFeatures(f"{problem}: these must not hang on how many there are")
+        return given[0]
+
+    def _tried(self, count: int, channels: int, height: int, width: int) -> dict[str, int]:
+        """What it gives of so many."""
+        noise = torch.rand(count, channels, height, width, generator=torch.Generator().manual_seed(0)) * 2.0 - 1.0
         try:
             said = self.look(noise.to(self.device), ())
-        except RuntimeError as error:
-            side = self.shown.image or image
-            what = f"float [N,{self.shown.channels},{side},{side}]"
+        except RAISED as error:
+            sides = (self.shown.image,) * 2 if self.shown.image else (height, width)
+            what = f"float [{'N' if count == TRIED[0] else count},{self.shown.channels},{sides[0]},{sides[1]}]"
             raise NoFeatures(f"{self.name} does not take {what}: {_last_line(error)}") from error
         for name, rows in said.rows.items():
-            if rows.ndim != 2 or len(rows) != TRIED:
-                raise NoFeatures(
-                    f"{self.name} gives {name} of shape {list(rows.shape)} for {TRIED} pictures, not [{TRIED},...]"
-                )
+            if rows.ndim != 2 or len(rows) != count or not rows.shape[1] or rows.is_complex():
+                kind = ", complex numbers," if rows.is_complex() else ""
+                shape = f"of shape {list(rows.shape)}{kind} for {count} pictures"
+                raise NoFeatures(f"{self.name} gives {name} {shape}, not [{count},...]")
+        for maps in said.maps:
+            if len(maps) != count:
+                raise NoFeatures(f"{self.name} gives maps of shape {list(maps.shape)} for {count} pictures")
         return {name: rows.shape[1] for name, rows in said.rows.items()} | ({MAPS: len(said.maps)} if said.maps else {})
 
 
@@ -142,6 +165,11 @@ def load_module(data: bytes, name: str, shown: Shown, device: torch.device) -> M
         advice = "torch.jit.trace(network, example).save(PATH) makes one"
         raise NoFeatures(f"{name} is no TorchScript file ({_first_line(error)}); {advice}") from error
     return Module(name, shown, graph.eval(), device)
+
+
+def raised_inside(error: Exception) -> str:
+    """What an error of RAISED says where a module raised it; empty where something else did, such as memory that is short."""
+    return _last_line(error) if isinstance(error, torch.jit.Error) or INSIDE in str(error) else ""
 
 
 def _said(out: object, name: str) -> Said:
@@ -159,6 +187,17 @@ def _said(out: object, name: str) -> Said:
     if wrong := [key for key, value in out.items() if key not in ROWS and value.ndim != 4]:
         raise NoFeatures(f"{name} gives {wrong[0]} that is no [N,C,H,W] of {WORDS[MAPS]}")
     return Said(rows, maps)
+
+
+def _grey(x: Tensor) -> Tensor:
+    """`[N,3,H,W]` in [-1, 1], rounded to 8 bits -> `[N,1,H,W]`, the same; its sums of whole numbers are exact."""
+    parts = torch.tensor(LUMA, dtype=x.dtype, device=x.device)[:, None, None]
+    levels = ((x + 1.0) * 127.5).round()
+    return (((levels * parts).sum(1, keepdim=True) + 32_768.0) / 65_536.0).floor() / 127.5 - 1.0
+
+
+def _sizes(gives: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in gives.items())
 
 
 def _first_line(error: Exception) -> str:

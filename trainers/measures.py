@@ -11,6 +11,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+LEAST_SSIM = 6  # pixels a side: the window reaches 5 over the border, where pictures are mirrored
 LEAST_MSE = 1e-10  # caps the signal-to-noise ratio of a perfect picture at 100 dB
 
 
@@ -36,10 +37,14 @@ def psnr(shown: Tensor, wanted: Tensor) -> Tensor:
 
 
 def ssim(shown: Tensor, wanted: Tensor) -> Tensor:
-    """`[N,C,H,W]` twice -> `[N]`: structural similarity (Wang et al. 2004, 11 x 11 Gaussian window)."""
+    """`[N,C,H,W]` twice, H and W at least LEAST_SSIM -> `[N]`: structural similarity (Wang et al. 2004, 11 x 11 Gaussian window,
+    pictures mirrored at their borders), in float64: variances are differences, which leave little of fp32 where pictures are flat.
+    """
     from torchmetrics.functional.image import structural_similarity_index_measure  # a third of a worker's imports
 
-    value = structural_similarity_index_measure(unit(shown), unit(wanted), data_range=1.0, reduction="none")
+    value = structural_similarity_index_measure(
+        unit(shown).double(), unit(wanted).double(), data_range=1.0, reduction="none"
+    )
     assert isinstance(value, Tensor)
     return value.reshape(-1)
 

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from data_shards.decode import SUFFIXES
 from data_shards.errors import DataError, has
 from data_shards.split import TRAIN, VALIDATION
 
 LAYOUTS = ("auto", "folders", "train-test", "side-by-side")
-_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 _SHOWN = 3  # how many file names an error lists
 
 
@@ -65,7 +65,7 @@ def find(source: Path, layout: str, paired: bool) -> list[Found]:
     else:
         found = list(_two_folders(_existing(source, there, "a"), _existing(source, there, "b"), paired, None))
     if not found:
-        raise DataError(f"{source} holds no pictures for the layout {layout}; read are {', '.join(_ENDINGS)}")
+        raise DataError(f"{source} holds no pictures for the layout {layout}; read are {', '.join(SUFFIXES)}")
     return sorted(found, key=lambda sample: sample.key)
 
 
@@ -94,7 +94,7 @@ def _two_folders(a: Path, b: Path, paired: bool, side: str | None) -> Iterator[F
     files = {"a": _pictures(a), "b": _pictures(b)}
     for domain, folder in (("a", a), ("b", b)):
         if side != VALIDATION and not files[domain] and any(files.values()):
-            raise DataError(f"{folder} holds no pictures; read are {', '.join(_ENDINGS)}")
+            raise DataError(f"{folder} holds no pictures; read are {', '.join(SUFFIXES)}")
     sided = [side] if side else []
     if not paired:
         for domain, listed in files.items():
@@ -126,7 +126,7 @@ def _pictures(folder: Path) -> dict[str, Path]:
     """The pictures directly in a folder by their names without ending; DataError where two names become one."""
     pictures: dict[str, Path] = {}
     for file in sorted(folder.iterdir()):
-        if file.is_file() and file.suffix.lower() in _ENDINGS and not file.name.startswith("."):
+        if file.is_file() and file.suffix.lower() in SUFFIXES and not file.name.startswith("."):
             other = pictures.setdefault(file.stem, file)
             if other != file:
                 raise DataError(f"{folder}: {other.name} and {file.name} differ only in their ending; rename one")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.options import Output, OutputOption, StorageOption
+from orchestrator.options import Output, OutputOption, StorageOption, named_path
 from orchestrator.storage import DEFAULT_STORAGE
 
 
@@ -17,13 +17,18 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    real: Annotated[Path, typer.Option("--real", metavar="DIR", help="Folder of real pictures.")],
+    real: Annotated[Path, typer.Option("--real", metavar="DIR", parser=named_path, help="Folder of real pictures.")],
     fake: Annotated[
-        Path, typer.Option("--fake", metavar="DIR", help="Folder of pictures that somebody's network made.")
+        Path,
+        typer.Option(
+            "--fake", metavar="DIR", parser=named_path, help="Folder of pictures that somebody's network made."
+        ),
     ],
     inputs: Annotated[
         Path | None,
-        typer.Option("--inputs", metavar="DIR", help="Folder of what they were made of, by the same names."),
+        typer.Option(
+            "--inputs", metavar="DIR", parser=named_path, help="Folder of what they were made of, by the same names."
+        ),
     ] = None,
     paired: Annotated[
         bool, typer.Option("--paired", help="A real picture is the truth of the generated one of its name.")
@@ -41,7 +46,7 @@ def evaluate(
         typer.Option(
             metavar="TASK",
             help="A task network to compare in, as in a sweep file. Where a labels.csv tells the classes of the inputs, "
-            "it also says how many it reads right.",
+            "it also says how many it reads right, or by how many degrees it is off.",
         ),
     ] = None,
     size: Annotated[

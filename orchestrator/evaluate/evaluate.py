@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +12,16 @@ import numpy as np
 from rich.console import Console
 
 from orchestrator.errors import Refusal
-from orchestrator.evaluate.files import BAD, Names, check_partners, find_unreadable, pictures_in, read_picture
+from orchestrator.evaluate.files import BAD, Names, check_partners, overlap, pictures_in, read_heads, read_picture
 from orchestrator.evaluate.judge import Judge, find_judge
-from orchestrator.evaluate.networks import read_network
+from orchestrator.evaluate.networks import check_names, module_blamed, read_network
 from orchestrator.saying import say
 from orchestrator.storage import DEFAULT_STORAGE
 from orchestrator.tables import table
-from trainers.scores import TASK
 
 if TYPE_CHECKING:
     from trainers.features import Network
+    from trainers.readings import Found
 
 REAL, FAKE, INPUT = "real", "fake", "input"
 OPTIONS = {REAL: "--real", FAKE: "--fake", INPUT: "--inputs"}
@@ -52,27 +53,36 @@ def evaluate_folders(asked: Asked) -> dict[str, Any]:
     if not asked.features and asked.task is None and not asked.paired:
         advice = "give --features NAME=PATH or --task TASK for fid, kid and is, or --paired for l1, psnr and ssim"
         raise Refusal(f"without one of these there is nothing to compare by: {advice}", path="--features")
-    folders = {REAL: pictures_in(asked.real, OPTIONS[REAL]), FAKE: pictures_in(asked.fake, OPTIONS[FAKE])}
-    folders |= {INPUT: pictures_in(asked.inputs, OPTIONS[INPUT])} if asked.inputs else {}
+    check_names(asked.features, asked.task is not None)
+    notes: list[str] = []
+    places = {REAL: asked.real, FAKE: asked.fake} | ({INPUT: asked.inputs} if asked.inputs else {})
+    folders = {kind: pictures_in(place, OPTIONS[kind], notes) for kind, place in places.items()}
+    notes += [said] if (said := overlap(asked.real, asked.fake)) else []
     for kind, other in ((FAKE, REAL), (REAL, FAKE)) if asked.paired else ():
         check_partners(folders[kind], folders[other], OPTIONS[kind], OPTIONS[other])
     if asked.inputs:
         check_partners(folders[FAKE], folders[INPUT], OPTIONS[FAKE], OPTIONS[INPUT])
-    left_out = find_unreadable(list(folders.values()), asked.size)
+    left_out, height, width = read_heads(list(folders.values()), asked.size)
     for file, why in left_out.items():
         say(f"left out {file}: {why}", aside=True)
     groups = _groups(folders, asked.paired, left_out)
     for kinds, names in groups:
         if not names:
-            raise Refusal("none of the pictures could be read", path=OPTIONS[kinds[0]])
-    side = max(read_picture(folders[groups[0][0][0]][groups[0][1][0]], asked.size).shape[:2])
-    networks: dict[Network, Collection[str]] = dict(read_network(text, side) for text in asked.features)
-    judge = _judge(asked, folders, networks)
+            raise _unread(kinds, folders, left_out)
+    judge = _judge(asked, folders)
+    seen = (judge.channels if judge else 3, height, width)
+    networks: dict[Network, Collection[str]] = dict(read_network(text, *seen) for text in asked.features)
     if judge is not None:
         networks[judge.network()] = judge.gives
-    told = _compared(asked, folders, groups, networks, left_out, judge)
-    told["notes"] += judge.notes(side, len(folders[_judged(asked)])) if judge is not None else []
+    told, read = _compared(asked, folders, groups, networks, left_out, judge)
+    told["notes"] = notes + told["notes"] + (judge.notes(max(height, width), read) if judge is not None else [])
     return told
+
+
+def _unread(kinds: Sequence[str], folders: Mapping[str, Names], left_out: Mapping[Path, str]) -> Refusal:
+    """What is said where nothing is left of kinds that belong together: of the one that most is wrong with."""
+    lost = {kind: sum(file in left_out for file in folders[kind].values()) for kind in kinds}
+    return Refusal("none of the pictures could be read", path=OPTIONS[max(kinds, key=lambda kind: lost[kind])])
 
 
 def _judged(asked: Asked) -> str:
@@ -80,14 +90,10 @@ def _judged(asked: Asked) -> str:
     return INPUT if asked.inputs else FAKE
 
 
-def _judge(asked: Asked, folders: Mapping[str, Names], networks: Iterable[Network]) -> Judge | None:
+def _judge(asked: Asked, folders: Mapping[str, Names]) -> Judge | None:
     """The task network that is asked, with the classes of the pictures. Raises Refusal."""
     if asked.task is None:
         return None
-    if any(network.name == TASK for network in networks):
-        raise Refusal(
-            f"{TASK} is what scores in the task network are called by; name this one otherwise", path="--features"
-        )
     return find_judge(asked.task, asked.storage, asked.inputs or asked.fake, folders[_judged(asked)])
 
 
@@ -108,33 +114,46 @@ def _compared(
     networks: Mapping[Network, Collection[str]],
     left_out: dict[Path, str],
     judge: Judge | None,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], list[str]]:
+    """What is told, and the names of the generated pictures that were read."""
     from orchestrator.shards.view import watched
     from trainers.compare import Comparison
 
     counts = {kind: len(names) for kinds, names in groups for kind in kinds}
-    comparison, done, total = (
-        Comparison(networks, counts, asked.paired),
-        0,
-        sum(len(names) for _, names in groups),
-    )
+    comparison, whole = Comparison(networks, counts, asked.paired), list[str]()
+    done, total = 0, sum(len(names) for _, names in groups)
     with watched("comparing") as (progress,):
         for kinds, names in groups:
             for read, chunk in _chunks(folders, kinds, names, (asked.size, judge.channels if judge else 3), left_out):
+                classes = [judge.classes.get(name, -1) for name in read] if judge and FAKE in kinds else ()
                 if chunk:
-                    comparison.look(
-                        chunk, [judge.classes.get(name, -1) for name in read] if judge and FAKE in kinds else ()
-                    )
+                    with module_blamed():
+                        comparison.look(chunk, classes)
+                whole += read if FAKE in kinds else []
                 progress(done := min(done + CHUNK, total), total)
-    scores = comparison.scores()
-    notes = _notes(scores, comparison.widths, counts, asked.size)
-    return {
+            if not comparison.seen[kinds[0]]:
+                raise _unread(kinds, folders, left_out)
+    scores, notes = _finite(comparison.scores())
+    notes += _notes(scores, comparison.widths, comparison.seen, asked)
+    told = {
         "scores": {name: asdict(found) for name, found in scores.items()},
         "pictures": comparison.seen,
         "size": asked.size,
         "left_out": {str(file): why for file, why in left_out.items()},
         "notes": notes,
     }
+    return told, whole
+
+
+def _finite(found: Mapping[str, Found]) -> tuple[dict[str, Found], list[str]]:
+    """The scores that have a value, and a note on the others."""
+    scores = {
+        name: one if one.spread is None or math.isfinite(one.spread) else replace(one, spread=None)
+        for name, one in found.items()
+        if math.isfinite(one.value)
+    }
+    lost = [name for name in found if name not in scores]
+    return scores, [f"not finite, so without a value: {', '.join(lost)}"] if lost else []
 
 
 def _chunks(
@@ -168,10 +187,10 @@ def _chunks(
         yield whole, {kind: np.stack(of) for kind, of in pictures.items() if of}
 
 
-def _notes(
-    scores: Mapping[str, Any], widths: Mapping[str, int], counts: Mapping[str, int], size: int | None
-) -> list[str]:
-    """What the reader should know of the numbers, a line each."""
+def _notes(scores: Mapping[str, Any], widths: Mapping[str, int], counts: Mapping[str, int], asked: Asked) -> list[str]:
+    """What the reader should know of the numbers, a line each. counts: the pictures of each kind that were read."""
+    from trainers.measures import LEAST_SSIM
+
     notes, fewest = [], min(counts[REAL], counts[FAKE])
     for name, width in widths.items():
         if f"fid[{name}]" in scores and fewest <= width:
@@ -181,7 +200,9 @@ def _notes(
             )
     if widths and fewest < LEAST:
         notes.append(f"fid and kid need at least {LEAST} pictures of each kind, and there are {fewest}")
-    if size is not None:
+    if asked.paired and "ssim" not in scores:
+        notes.append(f"ssim has no value: its window needs pictures of {LEAST_SSIM} pixels a side")
+    if (size := asked.size) is not None:
         notes.append(
             f"every picture was brought to {size} x {size} pixels: its middle square, bicubic with antialiasing"
         )

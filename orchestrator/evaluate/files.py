@@ -9,15 +9,16 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from data_shards.build.picture import upright
-from data_shards.decode import opened, square
+from data_shards.decode import SUFFIXES, opened, square
 from orchestrator.errors import Refusal, nearest
+from orchestrator.folders import look_below
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 NAMED = 3  # pictures that an error names
 TURNED = range(5, 9)  # EXIF orientations that exchange width and height
 ORIENTATION = 0x0112
@@ -25,19 +26,42 @@ BAD = OSError, ValueError  # what the decoders raise for a picture that is none
 Names = Mapping[str, Path]  # path below the folder without suffix -> the file
 
 
-def pictures_in(folder: Path, option: str) -> dict[str, Path]:
-    """The pictures below a folder by name, sorted. Raises Refusal where it has none, or two of one name."""
+class Heads(NamedTuple):
+    """What the headers of pictures say. bad: picture -> what is wrong with it. The height and the width that all are read with."""
+
+    bad: dict[Path, str]
+    height: int
+    width: int
+
+
+def pictures_in(folder: Path, option: str, notes: list[str]) -> dict[str, Path]:
+    """The pictures below a folder by name, sorted; what was passed over is put into `notes`. Raises Refusal where it has none, or
+    two of one name."""
     if not folder.is_dir():
         raise Refusal(f"{folder} is not a folder", path=option, value=folder)
     found: dict[str, Path] = {}
-    for file in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()):
+    below = look_below(folder)
+    for file in below.pictures:
         name = file.relative_to(folder).with_suffix("").as_posix()
         if name in found:
             raise Refusal(f"{found[name]} and {file} have one name; keep one of them", path=option, value=folder)
         found[name] = file
     if not found:
-        raise Refusal(f"{folder} holds no pictures", path=option, value=folder, has=SUFFIXES)
+        passed = f" ({below.passed})" if below.passed else ""
+        raise Refusal(f"{folder} holds no pictures{passed}", path=option, value=folder, has=SUFFIXES)
+    notes += [below.passed] if below.passed and below.passed not in notes else []
     return found
+
+
+def overlap(real: Path, fake: Path) -> str:
+    """Where one of these folders is the other, or lies in it, what that means; else empty."""
+    mine, theirs = fake.resolve(), real.resolve()
+    if mine == theirs:
+        return f"{fake} is the folder of --real as well"
+    for inner, outer, other in ((mine, theirs, "--real"), (theirs, mine, "--fake")):
+        if inner.is_relative_to(outer):
+            return f"{inner} lies in the folder of {other}, whose pictures are also those below it"
+    return ""
 
 
 def check_partners(mine: Names, theirs: Names, option: str, other: str) -> None:
@@ -52,9 +76,8 @@ def check_partners(mine: Names, theirs: Names, option: str, other: str) -> None:
         )
 
 
-def find_unreadable(folders: Sequence[Names], size: int | None) -> dict[Path, str]:
-    """Picture -> what is wrong with it, of those whose header cannot be read. Raises Refusal where sizes differ and no `size` is
-    given to bring them to."""
+def read_heads(folders: Sequence[Names], size: int | None) -> Heads:
+    """Of all pictures. Raises Refusal where sizes differ and no `size` is given to bring them to."""
     bad: dict[Path, str] = {}
     first: tuple[Path, tuple[int, int]] | None = None
     for file in (file for names in folders for file in names.values()):
@@ -69,7 +92,8 @@ def find_unreadable(folders: Sequence[Names], size: int | None) -> dict[Path, st
         if size is None and first[1] != (width, height):
             sizes = f"{file} is {width} x {height}, and {first[0]} is {first[1][0]} x {first[1][1]}"
             raise Refusal(f"{sizes}; --size N brings all to N x N pixels: the middle square, bicubic with antialiasing")
-    return bad
+    width, height = first[1] if first else (0, 0)
+    return Heads(bad, size or height, size or width)
 
 
 def read_picture(file: Path, size: int | None, channels: int = 3) -> np.ndarray:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from os.path import abspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_shards.build.labels import LABELS, read_labels
 from data_shards.errors import DataError
 from orchestrator.errors import Refusal, nearest
-from orchestrator.evaluate.files import SUFFIXES, Names
+from orchestrator.evaluate.files import Names
+from orchestrator.folders import look_below
 from orchestrator.task.task import TaskNetwork, look_up, notes_on
-from trainers.outputs import FEATURES, LOGITS, MAPS
+from trainers.outputs import FEATURES, MAPS
 
 if TYPE_CHECKING:
     from trainers.features import OfTask
@@ -40,7 +42,7 @@ class Judge:
     @property
     def gives(self) -> Collection[str]:
         """What it says of pictures; one that tells pixels apart says of none what it is."""
-        return (FEATURES, MAPS) if self.card.label_map else (FEATURES, LOGITS, MAPS)
+        return (FEATURES, MAPS) if self.card.label_map else (FEATURES, self.card.reading, MAPS)
 
     def network(self) -> OfTask:
         """On the machine's device. Raises Refusal where its weights are gone or damaged."""
@@ -50,12 +52,17 @@ class Judge:
 
         try:
             network: Any = load_network(self.card.part)
-            return OfTask(network.to(device()))
+            return OfTask(network.to(device()), degrees=self.card.degrees)
         except DataError as error:
             raise Refusal(str(error), path=OPTION) from error
 
-    def notes(self, side: int, asked: int) -> list[str]:
-        """What the reader should know of its readings, a line each. asked: of how many pictures the classes were looked for."""
+    @property
+    def _unknown(self) -> str:
+        """What is not known where no picture has a class."""
+        return "how far the task network is off" if self.card.degrees else "how many the task network reads right"
+
+    def notes(self, side: int, read: Collection[str]) -> list[str]:
+        """What the reader should know of its readings, a line each. read: the pictures whose classes it was held against."""
         notes = notes_on(self.card, side)
         if self.channels == 1:
             notes.append("every picture was read as grey, as the task network reads it")
@@ -64,24 +71,32 @@ class Judge:
         if self.table is None:
             return [
                 *notes,
-                f"no {LABELS} tells the classes of the pictures, so nobody knows how many the task network reads right",
+                f"no {LABELS} tells the classes of the pictures, so nobody knows {self._unknown}",
             ]
-        missing = asked - len(self.classes)
-        return [*notes, f"{missing:,} of {asked:,} pictures have no class in {self.table}"] if missing else notes
+        missing = sum(name not in self.classes for name in read)
+        return [*notes, f"{missing:,} of {len(read):,} pictures have no class in {self.table}"] if missing else notes
 
 
 def find_judge(wanted: str, storage: str, folder: Path, pictures: Names) -> Judge:
     """The task network `wanted`, and the classes of `pictures`, which are those in `folder`. Raises Refusal."""
     card = look_up(wanted, storage, OPTION, "name its folder; `i2i-cluster task train` makes one")
-    root = next((place for place in (folder, folder.parent) if (place / LABELS).is_file()), None)
+    here, real = (
+        Path(abspath(folder)),
+        folder.resolve(),
+    )  # of `.` and of a link the folder above is another than it seems
+    above = {folder: folder, here.parent: here, real.parent: real}
+    root = next((place for place in above if (place / LABELS).is_file()), None)
     if root is None or card.label_map:
         return Judge(card)
-    table = root / LABELS
+    table, beside = root / LABELS, {name: above[root] / file.relative_to(folder) for name, file in pictures.items()}
     try:
-        told = read_labels(root, [file for file in sorted(root.rglob("*")) if file.suffix.lower() in SUFFIXES])
+        told = read_labels(root, sorted({*look_below(root).pictures, *beside.values()}))
     except DataError as error:
         raise Refusal(str(error), path=OPTION) from error
-    named = {name: told[file].cls for name, file in pictures.items() if file in told}
+    except OSError as error:
+        problem = f"{table} cannot be read: {(error.strerror or str(error)).lower()}; allow it, or take it away"
+        raise Refusal(problem, path=OPTION) from error
+    named = {name: told[file].cls for name, file in beside.items() if file in told}
     for name, cls in named.items():
         if cls is not None and cls not in card.classes:
             problem = f"{table} says that {name} is of class {cls}, which the task network does not know"

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.options import ClusterOption, Output, OutputOption, StorageOption
+from orchestrator.options import ClusterOption, Output, OutputOption, StorageOption, named_path
 from orchestrator.saying import say
 from orchestrator.storage import DEFAULT_STORAGE
 
@@ -35,12 +35,19 @@ FullOption = Annotated[bool, typer.Option("--full", help="At the paper's size, w
 @app.command("list")
 def list_tables(storage: StorageOption = DEFAULT_STORAGE, output: OutputOption = Output.table) -> None:
     """List the tables of ./examples/tables: where each is from, how long it takes, what of it is done in this storage."""
+    from orchestrator.errors import Refusal
     from orchestrator.literature.results import look
     from orchestrator.literature.show import overview
     from orchestrator.literature.table import FOLDER, find_table, table_names
     from orchestrator.tables import console, print_json, table
 
-    found = [find_table(name) for name in table_names()]
+    found = []
+    for name in table_names():
+        try:
+            found.append(find_table(name))
+        except Refusal as refusal:  # of one, and no reason to say nothing of the others
+            for line in refusal.lines():
+                say(f"left out {name}: {line}", aside=True)
     rows = overview(found, look(found, storage))
     if output is Output.json:
         print_json(rows)
@@ -93,7 +100,8 @@ def show(
         Form, typer.Option("--output", "-o", help="A table for people, JSON for programs, or Markdown.")
     ] = Form.table,
     write: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write the table's page and the index into this folder.")
+        Path | None,
+        typer.Option(metavar="DIR", parser=named_path, help="Write the table's page and the index into this folder."),
     ] = None,
 ) -> None:
     """Show a table's rows beside the published values, and where their order agrees with the published one."""
@@ -108,10 +116,10 @@ def show(
         from orchestrator.literature.pages import write_pages
 
         for file in write_pages(write, table, results, full):
-            say(f"wrote {file}")
-    elif output is Form.json:
+            say(f"wrote {file}", aside=output is not Form.table)
+    if output is Form.json:
         print_json(describe(table, results, full))
     elif output is Form.markdown:
         print(as_markdown(table, results))
-    else:
+    elif write is None:
         show(table, results, console(), full)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -110,7 +111,7 @@ def beyond(file: File, scores: Mapping[str, Score], rows: Mapping[str, Row]) -> 
             problem = f"{one.metric} is better when {better}: write {known.mode}, not {one.mode}"
             yield Refusal(problem, path=f"scores.{name}.mode", value=one.mode)
     for key, number, least in (("seeds", file.seeds, 1), ("minutes", file.minutes, 0)):
-        if number < least:
+        if not least <= number < math.inf:
             yield Refusal(f"must be at least {least}, not {show(number)}", path=key, value=number)
     for key, some in (("scores", file.scores), ("rows", file.rows)):
         if not some:
@@ -118,7 +119,10 @@ def beyond(file: File, scores: Mapping[str, Score], rows: Mapping[str, Row]) -> 
     changes = {"sweep": file.sweep, "full.change": file.full.change}
     for name, row in rows.items():
         changes |= {f"rows.{name}.change": row.change, f"rows.{name}.full": row.full}
-        for score in row.published:
+        for score, value in row.published.items():
+            if not math.isfinite(value):
+                problem = f"must be a finite number, not {show(value)}; leave out what was not published"
+                yield Refusal(problem, path=f"rows.{name}.published.{score}", value=value)
             if score not in file.scores:
                 near = nearest(score, file.scores)
                 problem = f"unknown score {show(score)}"

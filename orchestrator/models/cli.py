@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.options import Output, OutputOption, StorageOption, SweepName
+from orchestrator.options import Output, OutputOption, StorageOption, SweepName, named_path
 from orchestrator.storage import DEFAULT_STORAGE
 
 MOST = 1000  # outputs of one input, or of one kind
@@ -42,7 +42,9 @@ def translate(
     source: Annotated[
         str, typer.Argument(metavar="IN", help="A folder of pictures, a pattern in quotes, or a picture.")
     ],
-    target: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for the translations, PNG.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT_DIR", parser=named_path, help="Folder for the translations, PNG.")
+    ],
     to: Annotated[
         str | None,
         typer.Option(
@@ -83,7 +85,7 @@ def translate(
 
 def draw(
     name: SweepName,
-    target: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for the pictures, PNG.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT_DIR", parser=named_path, help="Folder for the pictures, PNG.")],
     codes: Annotated[int, typer.Option("--codes", metavar="N", min=1, max=MOST, help="How many, of each kind.")] = 16,
     kinds: Annotated[
         list[str] | None,

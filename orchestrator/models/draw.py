@@ -65,7 +65,9 @@ def draw(sweep: str, storage: str, wanted: Wanted, as_json: bool) -> None:
         print_json({"model": used, "outputs": outputs})
         return
     height, width, _ = rows[0].pictures[0].shape
-    say(f"drew {len(outputs)} pictures to {wanted.target} at {width} x {height} pixels")
+    say(
+        f"drew {len(outputs)} picture{'' if len(outputs) == 1 else 's'} to {wanted.target} at {width} x {height} pixels"
+    )
 
 
 def _from_noise(sweep: str, model: Model, wanted: Wanted) -> list[_Row]:

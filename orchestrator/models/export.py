@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +36,8 @@ class Order:
 def export(sweep: str, storage: str, order: Order, as_json: bool) -> None:
     """Write the file and its card, or neither. Raises Refusal, and OSError where one of them cannot be written."""
     _check_place(order.target)
+    if not math.isfinite(order.tolerance):
+        raise Refusal(f"must be a finite number, not {order.tolerance}", path="--tolerance", value=order.tolerance)
     found, model = find_model(sweep, storage, order.trial, order.checkpoint)
     maker = Maker(model, _domain(sweep, model, order.to))
     if maker.drops and not order.without_dropout and order.form != "safetensors":
@@ -86,3 +90,5 @@ def _check_place(target: Path) -> None:
         raise Refusal(f"{target} is a folder; name a file", path="OUT", value=target)
     if not target.parent.is_dir():
         raise Refusal(f"{target.parent} is no folder; make it first", path="OUT", value=target)
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise Refusal(f"{target.parent} may not be written; give another folder", path="OUT", value=target)

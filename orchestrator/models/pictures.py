@@ -6,6 +6,7 @@ import glob
 import io
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,12 @@ from PIL import Image
 
 from cluster.model_use import Maker
 from data_shards.build.picture import keep
-from data_shards.decode import decode, opened
+from data_shards.decode import SUFFIXES, decode, opened
 from data_shards.store import FolderStore
 from orchestrator.errors import Refusal
+from orchestrator.folders import Below, look_below, sort_out
+from orchestrator.saying import say
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 KEEP = "keep"
 GAP = 4  # white pixels between the pictures of a strip
 Pixels = NDArray[np.uint8]
@@ -99,28 +101,34 @@ def _side(size: str) -> int:
 def find_pictures(source: str, target: Path) -> list[tuple[Path, Path]]:
     """(picture, its output's relative path without a suffix), sorted: of a folder and all below it, of a pattern, or one alone.
 
-    None from the target. Inputs of one stem keep their full names.
+    None from the target. Inputs of one stem keep their full names. What looks like a picture and is passed over is told.
     """
+    if not source:
+        raise Refusal("is empty; `.` is this folder", path="IN")
     place = Path(source)
     if place.is_dir():
-        found, root = sorted(p for p in place.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()), place
+        below, root = look_below(place), place
         same = target.resolve() == place.resolve()
-        found = [p for p in found if same or target.resolve() not in p.resolve().parents]
+        found = [p for p in below.pictures if same or target.resolve() not in p.resolve().parents]
         if not found:
-            raise Refusal(f"{place} holds no pictures", path="IN", value=source, has=SUFFIXES)
+            passed = f" ({below.passed})" if below.passed else ""
+            raise Refusal(f"{place} holds no pictures{passed}", path="IN", value=source, has=SUFFIXES)
     elif place.is_file():
-        found, root = [place], place.parent
+        below, found, root = Below([place]), [place], place.parent
     else:
-        named = sorted(Path(p) for p in glob.glob(source, recursive=True))
-        found = [p for p in named if p.suffix.lower() in SUFFIXES and p.is_file()]
+        named = [Path(p) for p in glob.glob(source, recursive=True)]
+        below = sort_out(named, source)
+        found = below.pictures
         if not found:
             what = "matches no pictures" if glob.has_magic(source) else "is neither a folder nor a picture"
             raise Refusal(f"{source} {what}", path="IN", value=source, has=SUFFIXES if named else ())
         root = Path(os.path.commonpath([p.parent for p in found]))
+    if below.passed:
+        say(f"note: {below.passed}", aside=True)
     stems = [file.relative_to(root).with_suffix("") for file in found]
+    times = Counter(stems)
     return [
-        (file, stem if stems.count(stem) == 1 else file.relative_to(root))
-        for file, stem in zip(found, stems, strict=True)
+        (file, stem if times[stem] == 1 else file.relative_to(root)) for file, stem in zip(found, stems, strict=True)
     ]
 
 

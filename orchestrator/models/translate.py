@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,7 +123,7 @@ def _check_names(pictures: list[tuple[Path, Path]], answers: list[Answer], asked
     if any((asked.target / name).resolve() in sources for name in names):
         raise _own_sources(asked.target)
     if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = next(name for name, times in Counter(names).items() if times > 1)
         raise Refusal(f"two outputs would be called {twice}; rename the pictures", path="IN", value=asked.source)
 
 
@@ -184,6 +185,6 @@ def _tell(done: _Done, model: Model, reader: Reader, asked: Asked, count: int, a
         size = "at their own sizes" if side is None else f"at {side} x {side} pixels"
         each = len(done.outputs) // max(1, whole)
         times = f", {each} outputs each" if each > 1 else ""
-        say(f"translated {whole} pictures to {asked.target} {size}{times}")
+        say(f"translated {whole} picture{'' if whole == 1 else 's'} to {asked.target} {size}{times}")
     if not whole:
         raise Refusal("none of the pictures could be read", path="IN", value=asked.source)

@@ -9,6 +9,7 @@ from orchestrator.errors import Refusal
 from trainers.settings import Reads
 from trainers.system import System
 
+LEAST = 2  # training pictures of a class, on average
 TABLE = "a column attributes in labels.csv"
 MAKES_TEXTS = (
     "`i2i-cluster shards build openmoji OUT --texts` makes a data set of pictures with texts, and a column text in labels.csv "
@@ -21,6 +22,20 @@ def label_names(reads: Reads, classes: tuple[str, ...], attributes: tuple[str, .
     if reads.mixed:
         return reads.domains
     return attributes if reads.attributed else classes
+
+
+def notes_on_classes(manifest: Manifest, reads: Reads) -> list[str]:
+    """A line for each domain whose classes the system reads and that has hardly a picture of each."""
+    notes = []
+    for domain in reads.labelled:
+        codes = manifest.class_codes[manifest.select(domain, TRAIN)]
+        pictures, classes = len(codes), len(set(codes.tolist()) - {-1})
+        if pictures < LEAST * classes:
+            few = f"domain {domain} has {pictures:,} training pictures of {classes:,} classes"
+            notes.append(
+                f"{few}, fewer than {LEAST} of each on average: what is to tell them apart has little to go by"
+            )
+    return notes
 
 
 def check_attributes(manifest: Manifest, system: type[System], reads: Reads) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.options import StorageOption, SweepName
+from orchestrator.options import StorageOption, SweepName, named_path
 from orchestrator.storage import DEFAULT_STORAGE
 
 
@@ -16,14 +16,20 @@ def report(
     file: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE.html", help="Where to write; default: NAME-report.html in this folder."
+            "--output",
+            "-o",
+            metavar="FILE.html",
+            parser=named_path,
+            help="Where to write; default: NAME-report.html in this folder.",
         ),
     ] = None,
     storage: StorageOption = DEFAULT_STORAGE,
     tensorboard: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Write the trials' numbers and pictures as TensorBoard logs there, and no page."
+            metavar="DIR",
+            parser=named_path,
+            help="Write the trials' numbers and pictures as TensorBoard logs there, and no page.",
         ),
     ] = None,
     mlflow: Annotated[

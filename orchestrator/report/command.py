@@ -50,7 +50,7 @@ def write_tensorboard(name: str, storage: str, folder: Path, file: Path | None) 
         damaged, trials = write_events(sweep, folder, advance)
     for text in damaged:
         say(f"left out as damaged: {text}", aside=True)
-    say(f"logs of {trials} trials: {folder}    # tensorboard --logdir {folder}")
+    say(f"logs of {trials} trial{'' if trials == 1 else 's'}: {folder}    # tensorboard --logdir {folder}")
 
 
 def send_mlflow(name: str, storage: str, uri: str, file: Path | None, tensorboard: Path | None) -> None:
@@ -72,7 +72,9 @@ def send_mlflow(name: str, storage: str, uri: str, file: Path | None, tensorboar
     if sent.no_files:
         say(f"the server has no pictures and results: {sent.no_files}", aside=True)
     said = f"experiment {sent.experiment} of {server.uri}"
-    say(f"runs of {sent.runs} trials: {said}    # {sent.new} new, and {sent.numbers:,} numbers")
+    say(
+        f"runs of {sent.runs} trial{'' if sent.runs == 1 else 's'}: {said}    # {sent.new} new, and {sent.numbers:,} numbers"
+    )
 
 
 @contextmanager

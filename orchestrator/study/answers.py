@@ -14,6 +14,7 @@ from pathlib import Path
 from orchestrator.errors import Refusal, refuse, show
 from orchestrator.study.rows import COLUMNS, Row, read_row
 
+MARK = "\ufeff"  # at the beginning of a file
 MOST_TOLD = 20  # mistakes; a file of something else has one in each line
 
 
@@ -50,7 +51,8 @@ def _rows(file: Path, found: list[Refusal]) -> Iterator[Row]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:
             reader = csv.reader(text, strict=True)
-            for values in reader:
+            for cells in reader:
+                values = _unjoined(cells)
                 line = f"line {reader.line_num}"
                 if not count and values != list(COLUMNS):
                     problem = f"is no head of a study's answers: {show(','.join(values))}"
@@ -72,6 +74,16 @@ def _rows(file: Path, found: list[Refusal]) -> Iterator[Row]:
     else:
         if count == 0:
             found.append(Refusal("is empty", file=name))
+
+
+def _unjoined(cells: list[str]) -> list[str]:
+    """A line without what joining files leaves in it: the mark that a file of UTF-8 may begin with, and where a file ended
+    without a new line, the next one's head behind its last row."""
+    values = [cells[0].removeprefix(MARK), *cells[1:]] if cells else cells
+    last = len(COLUMNS) - 1
+    if values[last + 1 :] == list(COLUMNS[1:]) and values[last].endswith(COLUMNS[0]):
+        values = [*values[:last], values[last].removesuffix(COLUMNS[0]).removesuffix(MARK)]
+    return values
 
 
 def _once(rows: Sequence[Row], found: list[Refusal]) -> list[Row]:

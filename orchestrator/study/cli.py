@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.options import Output, OutputOption
+from orchestrator.options import Output, OutputOption, named_path
 
 app = typer.Typer(
     help="Ask people which of two pictures is the fake: one page to send, and what their answers come to.",
@@ -20,14 +20,19 @@ app = typer.Typer(
     "i2i-cluster study make --real photos --fake outputs --size 256 --pictures 100 --out cyclegan.html --name cyclegan"
 )
 def make(
-    real: Annotated[Path, typer.Option("--real", metavar="DIR", help="Folder of real pictures.")],
+    real: Annotated[Path, typer.Option("--real", metavar="DIR", parser=named_path, help="Folder of real pictures.")],
     fake: Annotated[
-        Path, typer.Option("--fake", metavar="DIR", help="Folder of pictures that somebody's network made.")
+        Path,
+        typer.Option(
+            "--fake", metavar="DIR", parser=named_path, help="Folder of pictures that somebody's network made."
+        ),
     ],
     paired: Annotated[
         bool, typer.Option("--paired", help="The two pictures of a trial have the same name; else any two.")
     ] = False,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE.html", help="The page to write.")] = Path("study.html"),
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE.html", parser=named_path, help="The page to write.")
+    ] = Path("study.html"),
     practice: Annotated[
         int, typer.Option(min=0, max=1000, help="Trials to begin with, whose answer is told; they do not count.")
     ] = 10,

@@ -15,7 +15,7 @@ from typing import Any
 
 from data_shards.store import FolderStore
 from orchestrator.errors import Refusal, asked, blamed, refuse
-from orchestrator.evaluate.files import Names, check_partners, find_unreadable, pictures_in
+from orchestrator.evaluate.files import Names, check_partners, pictures_in, read_heads
 from orchestrator.report.report import check_place
 from orchestrator.saying import say
 from orchestrator.study.picking import FAKE, REAL, Trials, pick
@@ -133,7 +133,7 @@ def _folders(wanted: Wanted) -> dict[str, Names]:
     if wanted.paired:
         sides = (REAL, FAKE), (FAKE, REAL)
         refuse(asked(*(partial(check_partners, found[mine], found[theirs], mine, theirs) for mine, theirs in sides)))
-    bad = find_unreadable(list(found.values()), wanted.size)
+    bad = read_heads(list(found.values()), wanted.size).bad
     unreadable = {
         option: {file: bad[file] for file in names.values() if file in bad} for option, names in found.items()
     }
@@ -142,7 +142,10 @@ def _folders(wanted: Wanted) -> dict[str, Names]:
 
 
 def _look(found: dict[str, Names], option: str, place: Path) -> None:
-    found[option] = pictures_in(place, option)
+    notes: list[str] = []
+    found[option] = pictures_in(place, option, notes)
+    for note in notes:
+        say(f"note: {note}", aside=True)
 
 
 def _check_apart(real: Path, fake: Path) -> None:

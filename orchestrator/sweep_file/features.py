@@ -21,7 +21,9 @@ class FeatureModule(Part):
     )
     image: Side | None = Field(default=None, description="Side in pixels that it wants; empty: pictures as they are.")
     range: Levels = Field(default=(-1.0, 1.0), description="Values of black and white that it wants, such as [0, 255].")
-    channels: Literal[1, 3] = Field(default=3, description="Channels that it wants; grey pictures are repeated to 3.")
+    channels: Literal[1, 3] = Field(
+        default=3, description="Channels that it wants; grey pictures are repeated, others made grey."
+    )
 
 
 class Evaluation(Part):

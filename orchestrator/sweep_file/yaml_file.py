@@ -102,7 +102,8 @@ def _read_text(path: Path) -> str:
         raw = path.read_bytes()
     except OSError as error:
         folder = path.parent
-        beside = [str(folder / other.name) for other in folder.glob("*.y*ml")] if folder.is_dir() else []
+        others = folder.glob("*.y*ml") if folder.is_dir() else ()
+        beside = [str(other) for other in others if other != path]  # it is there itself where it may not be read
         problem = f"cannot be read: {(error.strerror or 'error').lower()}"
         raise Refusal(problem, file=str(path), nearest=nearest(str(path), beside)) from error
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from orchestrator.errors import Refusal
 from orchestrator.models.model import open_model
 from orchestrator.tables import console, facts, print_json, print_parts, table
 from orchestrator.task.student import margin
+from orchestrator.task.task import channels_text
 from trainers.task_success import Labelled, Schooling, few_of, read_after
 
 WITHOUT, UNTRANSLATED, WITH = "few real", "few real, untranslated beside them", "few real, translated beside them"
@@ -61,6 +62,7 @@ def task_success(storage: str, asked: Asked, as_json: bool) -> None:
     maker = _maker(model, asked.sweep)
     run = Run.from_json(model.card["run"])
     manifest = _manifest(asked.data or run.data.uri)
+    _check_channels(manifest, {maker.way.target: model.shapes[maker.way.target][0], maker.source: maker.shape[0]})
     real, exam = (_domain(manifest, maker.way.target, run.data.image, split) for split in (TRAIN, VALIDATION))
     source = _domain(manifest, maker.source, maker.shape[1], TRAIN)
     if asked.few > len(real.keys):
@@ -99,6 +101,17 @@ def _manifest(uri: str) -> Manifest:
         return Manifest.open(uri)
     except (DataError, OSError) as error:
         raise Refusal(f"{error}; say where the pictures are", path="--data", value=uri) from error
+
+
+def _check_channels(manifest: Manifest, wanted: Mapping[str, int]) -> None:
+    """Refusal where the pictures of a domain are grey and the model's are in colour, or the other way round."""
+    for name, channels in wanted.items():
+        has = manifest.domains[name].channels if name in manifest.domains else channels
+        if has != channels:
+            problem = (
+                f"domain {name} has pictures of {channels_text(has)}, and the model's are of {channels_text(channels)}"
+            )
+            raise Refusal(problem, path="--data", value=manifest.uri)
 
 
 def _domain(manifest: Manifest, name: str, image: int, split: str) -> _Domain:

@@ -1,6 +1,7 @@
 """`export`: what is written computes what the model does, says what it is, and is not written otherwise."""
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -192,3 +193,13 @@ def test_without_the_packages_of_the_extra_it_says_which(run, sweeps, tmp_path, 
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     code, _, err = run("export", sweeps("cyclegan"), tmp_path / "made.onnx")
     assert (code, err) == (2, "error: --format: onnxscript is not installed: pip install 'i2i-cluster[onnx]'\n")
+
+
+def test_what_could_only_fail_at_the_end_is_refused_before_the_work(run, sweeps, tmp_path, monkeypatch):
+    sweep = sweeps("cyclegan")
+    line = "error: --tolerance: must be a finite number, not inf\n"
+    assert run("export", sweep, tmp_path / "made.onnx", "--tolerance", "inf") == (2, "", line)
+    monkeypatch.setattr("os.access", lambda path, mode: mode == os.R_OK)
+    line = f"error: OUT: {tmp_path} may not be written; give another folder\n"
+    assert run("export", sweep, tmp_path / "made.onnx") == (2, "", line)
+    assert not list(tmp_path.iterdir())

@@ -75,7 +75,7 @@ def test_a_second_call_doubles_nothing(tmp_path, send, uri):
 def test_a_sweep_that_goes_on_is_brought_up_to_date(tmp_path, send, uri):
     world = World(tmp_path).trial([0.5], "running")
     world.add("suggested", trial=1, params={}).add("failed", trial=0, count=1, error="a worker died").write()
-    assert send()[1].startswith("runs of 1 trials: "), "the other has not begun"
+    assert send()[1].startswith("runs of 1 trial: "), "the other has not begun"
     (early,) = runs_of(uri).values()
     assert (early.info.status, early.info.end_time, early.tags["i2i.error"]) == ("SCHEDULED", None, "a worker died")
     assert early.tags["i2i.sent.grid.png"] == "100"

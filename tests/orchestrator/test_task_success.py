@@ -98,3 +98,10 @@ def test_an_interval_of_a_mean_covers_it_as_often_as_it_says():
     covered = [abs(row.mean() - 3.0) <= margin(row.tolist()) for row in drawn]
     assert np.mean(covered) == pytest.approx(0.95, abs=0.012)
     assert margin([1.0]) == float("inf")
+
+
+def test_pictures_of_other_channels_are_refused_before_anything_is_trained(run, storage, tmp_path):
+    uri = data_of(tmp_path / "colour", a=3, b=3)
+    code, out, err = run("task", "success", "striped", "--storage", storage, "--data", uri, *QUICK)
+    line = "--data: domain b has pictures of 3 channels, and the model's are of 1 channel"
+    assert (code, out, err) == (2, "", f"error: {line}\n")

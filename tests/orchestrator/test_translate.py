@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import PurePath
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from cluster.model import Model, load_best
 from cluster.model_use import Maker
 from data_shards.store import open_store
 from orchestrator.errors import Refusal
-from orchestrator.models.pictures import Reader
+from orchestrator.models.pictures import Reader, find_pictures
 from tests.orchestrator.models import SIDE, picture, pixels_of, stored
 from tests.trainers import worlds
 
@@ -185,7 +186,7 @@ def test_what_cannot_be_done_is_told_in_a_line(run, sweeps, tmp_path):
         (plain, at / "in", at / "x.png", (), f"OUT_DIR: {at}/x.png is named like a picture, and a folder is needed"),
         (plain, at / "none", at / "out", (), f"IN: {at}/none is neither a folder nor a picture"),
         (plain, at / "*.gif", at / "out", (), f"IN: {at}/*.gif matches no pictures"),
-        (plain, at / "empty", at / "out", (), f"IN: {at}/empty holds no pictures; has: .png, .jpg, .jpeg, .webp"),
+        (plain, at / "empty", at / "out", (), f"IN: {at}/empty holds no pictures; has: .png, .jpg, .jpeg, .webp, .bmp"),
         (sweeps("dcgan"), at / "in", at / "out", (), "SWEEP: dcgan makes no pictures out of others, so there is nothing to "
          "translate with; `i2i-cluster draw` makes pictures with it"),
         (plain, at / "in", at / "out", ("--to", "c"), "--to: this model does not translate to 'c'; has: b, a"),
@@ -203,3 +204,31 @@ def test_no_half_picture_is_left_where_the_disk_fails(run, sweeps, tmp_path, mon
     code, _, err = run("translate", sweeps("cyclegan"), tmp_path / "in", tmp_path / "out")
     assert (code, err) == (1, f"error: {tmp_path}/out/x.png cannot be written: no space left on device\n")
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_what_looks_like_a_picture_and_is_passed_over_is_told(run, sweeps, tmp_path):
+    picture(tmp_path / "in" / "x.bmp")
+    picture(tmp_path / "in" / "y.tif")
+    (tmp_path / "in" / "lost.png").symlink_to("nowhere")
+    code, out, err = run("translate", sweeps("cyclegan"), tmp_path / "in", tmp_path / "out")
+    assert (code, out) == (0, f"translated 1 picture to {tmp_path}/out at 32 x 32 pixels\n")
+    passed = "1 picture of a kind that is not read (.tif), 1 name with no file behind it"
+    assert err == f"note: passed over in {tmp_path}/in: {passed}\n"
+    code, _, err = run("translate", sweeps("cyclegan"), f"{tmp_path}/in/*", tmp_path / "out")
+    assert (code, err) == (0, f"note: passed over in {tmp_path}/in/*: {passed}\n")
+
+
+def test_many_pictures_are_not_compared_with_one_another(tmp_path, monkeypatch):
+    compared, same = 0, PurePath.__eq__
+
+    def counted(one, other):
+        nonlocal compared
+        compared += 1
+        return same(one, other)
+
+    (tmp_path / "in").mkdir()
+    for number in range(200):
+        (tmp_path / "in" / f"{number}.png").touch()
+    monkeypatch.setattr(PurePath, "__eq__", counted)
+    assert len(find_pictures(str(tmp_path / "in"), tmp_path / "out")) == 200
+    assert compared < 10 * 200, "200 x 200 with each other"

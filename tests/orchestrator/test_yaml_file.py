@@ -101,3 +101,14 @@ def test_a_missing_file_is_told_with_its_neighbour(tmp_path: Path):
 def test_a_folder_is_no_file(tmp_path: Path):
     with pytest.raises(Refusal, match="cannot be read: is a directory"):
         read_yaml(tmp_path)
+
+
+def test_a_file_that_may_not_be_read_is_not_the_nearest_to_itself(tmp_path, monkeypatch):
+    def forbidden(path):
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "sweep.yaml").write_text("a: 1")
+    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    with pytest.raises(Refusal) as caught:
+        read_yaml(tmp_path / "sweep.yaml")
+    assert str(caught.value) == f"{tmp_path}/sweep.yaml: cannot be read: permission denied"

@@ -62,6 +62,14 @@ def test_joined_files_are_the_same(shown):
     assert shown({"all.csv": "\ufeff" + text(*HONEST, *reversed(EASY)).replace("\n", "\r\n")}) == apart
 
 
+def test_files_may_be_joined_by_programs_that_know_nothing_of_them(shown):
+    """`cat` leaves the mark of each file's beginning where it was, and sets nothing between files."""
+    apart = shown({"a.csv": text(*HONEST), "b.csv": text(*EASY)})
+    assert shown({"all.csv": "\ufeff" + text(*EASY) + "\ufeff" + text(*HONEST)}) == apart
+    assert shown({"all.csv": text(*EASY).rstrip("\n") + text(*HONEST)}) == apart
+    assert shown({"all.csv": "\ufeff" + text(*EASY).rstrip("\n") + "\ufeff" + text(*HONEST)}) == apart
+
+
 def test_a_study_s_row_hangs_on_no_other_study(shown):
     mine = {"a.csv": text(*HONEST), "b.csv": text(*EASY)}
     people = [session(f"cccccc{sign}{sign}", "x.x......x"[place:] + "." * place, study=OTHER, name="unit") for place, sign in
