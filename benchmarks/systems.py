@@ -37,6 +37,7 @@ SETTINGS = {
     "critic_width": WIDTH,
     "encoder_width": WIDTH,
     "classes": CLASSES,
+    "degrees": ",".join(str(36 * i) for i in range(CLASSES)),
 }  # those that a system has
 TASKLESS = {"crn": "pixels"}  # presets of those whose usual form asks a trained task network
 WARM_UP = 3  # steps

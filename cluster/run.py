@@ -71,7 +71,7 @@ class Keep:
 class Task:
     """A trained task network: the address of its folder, the sha256 of its weights (checked when they are read), its kind
     (the system that trained it), the domain whose pictures it knows, their channels, its classes and its width. label_map: of a
-    segmenter, the domain of the label maps that it is held against.
+    segmenter, the domain of the label maps that it is held against. degrees: of a regressor, the angle of each class.
     """
 
     uri: str
@@ -82,6 +82,7 @@ class Task:
     classes: int
     width: int
     label_map: str = ""
+    degrees: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class Run:
     pictures, or one of its losses asks. features: another network that judges them. pauses: steps at which it may
     have to wait for others, and is saved for it. given: the step of the last checkpoint that another trial gave it; it must not
     begin before that. stage: which stage of the system it is, where it is one (see `cluster.stages`). code: the text of the file
-    that `system` names, where it is the user's own.
+    that `system` names, where it is the user's own. compile: whether torch compiles the networks.
     """
 
     sweep: str
@@ -142,6 +143,7 @@ class Run:
     given: int = 0
     stage: str = ""
     code: str = ""
+    compile: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The run as JSON-able values; `from_json` gives it back."""
@@ -159,7 +161,8 @@ class Run:
         if "evaluation" in fields:  # the same
             fields["evaluation"] = Evaluation(**fields["evaluation"])
         if fields.get("task") is not None:
-            fields["task"] = Task(**fields["task"])
+            task = fields["task"]
+            fields["task"] = Task(**{**task, "degrees": tuple(task.get("degrees", ()))})
         if fields.get("features") is not None:
             fields["features"] = Features(**fields["features"])
         fields["pauses"] = tuple(fields.get("pauses", ()))

@@ -1,4 +1,4 @@
-"""A run's task network: what another sweep trained to tell pictures or their pixels apart, loaded to judge those of this one."""
+"""A run's task network: what another sweep trained to read pictures, loaded to judge those of this one."""
 
 from __future__ import annotations
 
@@ -7,19 +7,26 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from cluster.model_file import NoModel, read_model
+from cluster.model_file import CARD, NoModel, read_model
 from cluster.run import Run, Task
 from data_shards.errors import DataError
 from data_shards.store import open_store
-from trainers.networks.classifier import Classifier, Segmenter
+from trainers.networks.classifier import Classifier, Regressor, Segmenter
 from trainers.system import System
-from trainers.systems import classifier, segmenter
+from trainers.systems import classifier, regressor, segmenter
 
 TASK = "task"  # what a system calls it in `frozen` and `starts`
 # The system that trained it -> how its network, which that system calls `network`, is built.
 NETWORKS: dict[str, Callable[[Task], nn.Module]] = {
     classifier.Classifier.name: lambda task: Classifier(task.channels, task.classes, task.width),
     segmenter.Segmenter.name: lambda task: Segmenter(task.channels, task.classes, task.width),
+    regressor.Regressor.name: lambda task: Regressor(task.channels, task.width),
+}
+# The same -> what its network reads in pictures, one of `trainers.outputs.READINGS`.
+READS = {
+    classifier.Classifier.name: Classifier.output,
+    segmenter.Segmenter.name: Segmenter.output,
+    regressor.Regressor.name: Regressor.output,
 }
 
 
@@ -39,10 +46,13 @@ def load_network(task: Task) -> nn.Module:
         raise DataError(f"the task network in {task.uri} cannot be read: {error}") from error
     if card["sha256"] != task.sha256:
         raise DataError(f"the task network in {task.uri} changed since the sweep was planned; submit the sweep again")
-    with torch.device("meta"):
-        network = NETWORKS[task.kind](task)
     mine = {name.removeprefix("network."): tensor for name, tensor in weights.items()}
-    network.load_state_dict(mine, assign=True)
+    try:
+        with torch.device("meta"):
+            network = NETWORKS[task.kind](task)
+        network.load_state_dict(mine, assign=True)
+    except (RuntimeError, TypeError) as error:
+        raise DataError(f"the task network in {task.uri} is damaged: {CARD} is of other weights") from error
     return network.eval().requires_grad_(False)
 
 

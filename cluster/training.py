@@ -8,18 +8,22 @@ The last checkpoint is on its place before anybody hears that the run has ended.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import cast
+
+import torch
 
 from cluster.building import build_engine, process_settings
 from cluster.checkpoints.folder import Checkpoints
 from cluster.data import Batches, Indexed, Plain, open_data
 from cluster.features import load_features
+from cluster.kinds import kind_of
 from cluster.layout import SweepPaths
 from cluster.meter import Meter, Tally, of_the_run
 from cluster.report import WAITING, Place, Report, Tell
+from cluster.room import is_out_of_memory, too_large
 from cluster.run import Run
 from cluster.saving import Saver
 from cluster.stages import Preparation
@@ -32,6 +36,7 @@ from trainers.features import TaskNetwork
 from trainers.grid import draw_grid
 from trainers.ledger import VOTES
 from trainers.scores import JUDGED
+from trainers.system import Shapes
 
 MOST_RETREATS = 5
 Asked = Callable[[], str | None]  # why the run should save and end: one of VOTES
@@ -56,20 +61,35 @@ def train(run: Run, place: Place, report: Tell, asked: Asked, beat: Beat = _unwa
     """Train `run` from its newest checkpoint to its end, or until `report` says no, or `asked` gives a reason to end.
 
     Called by every worker; only rank 0 reports, evaluates to pictures and commits. `beat` hears of every step. Raises OSError
-    where storage fails, and Superseded where a later attempt at the run has begun.
+    where storage fails, Superseded where a later attempt at the run has begun, and TooLarge where a step has no room.
     """
     with process_settings(run):
         tally = Tally()
         data = open_data(run)
         retreat: Retreat | None = None
         while True:
-            with data.stream(place.rank, place.workers) as stream:
+            with data.stream(place.rank, place.workers) as stream, _room(run, data.shapes(), place) as begun:
                 engine = build_engine(run, data.shapes(), stream, place)
+                begun.append(engine)
                 training = _Training(run, place, report, asked, beat, engine, data, stream, tally)
                 retreat = training.go(retreat)
                 tally.checkpoints = training.saver.committer.metrics()
             if retreat is None:
                 return
+
+
+@contextmanager
+def _room(run: Run, shapes: Shapes, place: Place) -> Iterator[list[Engine]]:
+    """Turn an error of memory into one that says what would fit. Gives a list for the engine, once there is one."""
+    begun: list[Engine] = []
+    try:
+        yield begun
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        step = begun[0].t + 1 if begun else 1
+        least = kind_of(run).min_per_replica
+        raise too_large(run, shapes, step, torch.device(place.device), error, least) from error
 
 
 class _Training:
@@ -96,7 +116,8 @@ class _Training:
         pixel_classes = run.task.classes if run.task and run.task.label_map else 0
         gives = frozenset(run.features.gives if run.features else ())
         module = load_features(run.features, engine.device)
-        self.how = How(run.evaluation.draws, _load_judge(run, engine), pixel_classes, module, gives)
+        degrees = run.task.degrees if run.task else ()
+        self.how = How(run.evaluation.draws, _load_judge(run, engine), pixel_classes, module, gives, degrees)
         self.license = data.license  # pictures made from the data carry its attribution
         self.evaluation: dict[str, float] = {}
         self.meter = Meter(engine, run.data.batch, tally.data)

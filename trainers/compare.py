@@ -6,7 +6,6 @@ Beside the sums: a number or two for each picture, and the features of at most M
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -18,49 +17,18 @@ from trainers.features import Network, OfTask, Said
 from trainers.fid import Moments, fid
 from trainers.inception import Parts
 from trainers.kid import kid, kid_spread
-from trainers.measures import angle, l1, psnr, ssim, unit
+from trainers.measures import LEAST_SSIM, angle, l1, psnr, ssim, unit
 from trainers.outputs import FEATURES, LOGITS, LPIPS
 from trainers.pair_judge import AXIS, correlation
+from trainers.readings import FAKE, INPUT, Angles, Classes, Found, Readings, Values
 from trainers.replica import to_images
 from trainers.samples import CHUNK
 from trainers.style import content, gram_sums, style
 
-REAL, FAKE, INPUT = "real", "fake", "input"
+REAL = "real"
 MOST = 10_000  # features of a kind that are kept, evenly spread over its pictures
 LEAST_SPREAD = 4  # pictures of each kind that the spread of a kernel distance needs
-READ = {
-    FAKE: "task_accuracy",
-    INPUT: "task_accuracy_input",
-}  # kind -> what the share of it is called that a task network reads right
 PIXELS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": l1, "psnr": psnr, "ssim": ssim}
-
-
-@dataclass(frozen=True)
-class Found:
-    """A score, of `n` pictures (of each kind the fewest). spread: the standard deviation over pictures, subsets or parts; None
-    where there is none."""
-
-    value: float
-    n: int
-    spread: float | None = None
-
-
-@dataclass
-class _Values:
-    """A number for each picture, or pair of pictures."""
-
-    parts: list[Tensor] = field(default_factory=list)
-
-    def add(self, values: Tensor) -> None:
-        self.parts.append(values.double().cpu())
-
-    @property
-    def all(self) -> Tensor:
-        return torch.cat(self.parts) if self.parts else torch.empty(0, dtype=torch.float64)
-
-    def found(self) -> Found:
-        every = self.all
-        return Found(float(every.mean()), len(every), float(every.std(correction=0)))
 
 
 class Comparison:
@@ -73,9 +41,9 @@ class Comparison:
     def __init__(self, networks: Mapping[Network, Collection[str]], counts: Mapping[str, int], paired: bool) -> None:
         self._paired, self._device, self.seen = paired, device(), dict.fromkeys(counts, 0)
         self._networks = [_InNetwork(network, gives, counts, paired) for network, gives in networks.items()]
-        self._pixels = {name: _Values() for name in PIXELS}
-        self._pairs = {kind: _Values() for kind in counts}
-        self._halves = {kind: _Values() for kind in counts}
+        self._pixels = {name: Values() for name in PIXELS}
+        self._pairs = {kind: Values() for kind in counts}
+        self._halves = {kind: Values() for kind in counts}
 
     def look(self, pictures: Mapping[str, np.ndarray], classes: Sequence[int] = ()) -> None:
         """The next uint8 `[N,H,W,C]` by kind, N at most CHUNK; kinds that come together are of the same inputs. classes: of these,
@@ -85,7 +53,8 @@ class Comparison:
         assert all(len(batch) <= CHUNK for batch in images.values())
         if self._paired and FAKE in images:
             for name, measure in PIXELS.items():
-                self._pixels[name].add(measure(images[FAKE], images[REAL]))
+                if name != "ssim" or min(images[FAKE].shape[2:]) >= LEAST_SSIM:
+                    self._pixels[name].add(measure(images[FAKE], images[REAL]))
         for kind, batch in images.items():
             self.seen[kind] += len(batch)
             seen = unit(batch)
@@ -125,8 +94,10 @@ class _InNetwork:
         self._seen = dict.fromkeys(counts, 0)
         self._styles: dict[str, Tensor] = {}
         self._parts: Parts | None = None
-        self._lpips, self._content, self._cosine = _Values(), _Values(), _Values()
-        self._right = {kind: _Values() for kind in READ}
+        self._lpips, self._content, self._cosine = Values(), Values(), Values()
+        self._read: Readings | None = None
+        if isinstance(network, OfTask):
+            self._read = Angles(network.degrees) if network.degrees else Classes()
 
     @property
     def name(self) -> str:
@@ -140,9 +111,8 @@ class _InNetwork:
         said = {kind: self._network.look(batch, self._gives) for kind, batch in images.items()}
         for kind, told in said.items():
             self._take_in(kind, told)
-            if kind in READ and len(classes) and isinstance(self._network, OfTask):
-                read, known = told.rows[LOGITS].argmax(1).cpu(), classes >= 0
-                self._right[kind].add((read == classes)[known])
+            if self._read is not None and len(classes):
+                self._read.add(kind, told.rows, classes)
         if FAKE in said and REAL in said and LPIPS in said[FAKE].rows:
             self._lpips.add(squared_distance(said[FAKE].rows[LPIPS], said[REAL].rows[LPIPS]))
         if FAKE in said and INPUT in said:
@@ -177,7 +147,7 @@ class _InNetwork:
         if self._parts is not None:
             score, spread = self._parts.of()
             found[f"is{named}"] = Found(score, self._parts.seen, spread)
-        found |= {READ[kind]: right.found() for kind, right in self._right.items() if len(right.all)}
+        found |= self._read.scores() if self._read is not None else {}
         return found | (self._unnamed(kept) if chosen else {})
 
     def _unnamed(self, kept: Mapping[str, Tensor]) -> dict[str, Found]:

@@ -13,13 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trainers.angle_judge import Angles
 from trainers.engine import Engine
 from trainers.feature_judge import InNetwork
 from trainers.features import Module, Network, OfTask, TaskNetwork
 from trainers.health_judge import Health
 from trainers.judges import Draws, Judge, Own, Pixels, Reader
 from trainers.measures import unit
-from trainers.outputs import LOGITS, PIXELS
+from trainers.outputs import ANGLES, LOGITS, PIXELS
 from trainers.pair_judge import Pairs
 from trainers.rows import Rows
 from trainers.samples import Samples, Viewer
@@ -34,8 +35,9 @@ SAMPLES = "eval/samples"  # how many the scores are of, in the domain that has m
 class How:
     """`draws`: translations of each picture, where they differ; `task`: a network of domain b, on the engine's device.
 
-    `pixel_classes`: how many classes of pixels `task` knows; 0: it knows those of pictures. `features`: a module
-    that looks at pictures, on the engine's device, and `gives`: its outputs.
+    `pixel_classes`: how many classes of pixels `task` knows; 0: it knows those of pictures. `degrees`: the angle of each class
+    where `task` reads angles; empty: it does not. `features`: a module that looks at pictures, on the engine's device, and
+    `gives`: its outputs.
     """
 
     draws: int = 8
@@ -43,6 +45,12 @@ class How:
     pixel_classes: int = 0
     features: Module | None = None
     gives: frozenset[str] = frozenset()
+    degrees: tuple[float, ...] = ()
+
+    @property
+    def reading(self) -> str:
+        """What `task` is trained to give of pictures."""
+        return ANGLES if self.degrees else PIXELS if self.pixel_classes else LOGITS
 
     @property
     def networks(self) -> list[Network]:
@@ -66,7 +74,10 @@ def evaluate(engine: Engine, samples: Samples, how: How | None = None) -> tuple[
     with averaged_weights(engine), torch.no_grad():
         judges: list[Judge] = [Pixels(scores, viewer, rows), Pairs(scores, viewer, rows)]
         judges += [Draws(scores, viewer, rows, how.draws, how.networks)]
-        judges += [Reader(scores, viewer, rows, how.task, how.pixel_classes)] if how.task else []
+        if how.task and how.degrees:
+            judges.append(Angles(scores, viewer, rows, how.task, how.degrees))
+        elif how.task:
+            judges.append(Reader(scores, viewer, rows, how.task, how.pixel_classes))
         judges += [InNetwork(scores, viewer, rows, network, given) for network in how.networks]
         judges += [Own(viewer, rows)] if engine.system.judges else []
         health = Health(viewer, rows)
@@ -97,7 +108,7 @@ def _given(viewer: Viewer, how: How) -> Given:
         truth=samples.truth,
         labelled=frozenset(domain for domain, n in counts.items() if any(known(domain, i) for i in range(n))),
         label_maps=how.pixel_classes > 0,
-        kinds=frozenset({PIXELS if how.pixel_classes else LOGITS}),
+        kinds=frozenset({how.reading}),
         features=how.features.name if how.features else "",
         gives=how.gives,
         task=JUDGED if how.task else "",

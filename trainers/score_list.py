@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from trainers.outputs import FEATURES, LOGITS, LPIPS, MAPS, PIXELS
+from trainers.outputs import ANGLES, CLASSES, FEATURES, LOGITS, LPIPS, MAPS, PIXELS
 from trainers.settings import Score
 
 OF_TASK = "[task]"
@@ -18,6 +18,11 @@ MAPPED: dict[str, Any] = {
     "needs_labels": True,
     "output": PIXELS,
 }  # read off pixels, held against label maps
+TURNED: dict[str, Any] = {
+    "needs_task": True,
+    "needs_labels": True,
+    "output": ANGLES,
+}  # angles, held against those that the inputs' classes are named after
 
 SCORES = {
     score.metric: score
@@ -46,6 +51,7 @@ SCORES = {
             "share of the outputs that the task network takes for the class of their input",
             needs_task=True,
             needs_labels=True,
+            output=CLASSES,
         ),
         Score(
             "task_accuracy_input",
@@ -56,6 +62,33 @@ SCORES = {
             needs_task=True,
             needs_labels=True,
             fixed=True,
+            output=CLASSES,
+        ),
+        Score(
+            "angle_error",
+            "min",
+            "fake_b",
+            "a",
+            "mean difference of the angle read in outputs and that of their input's class, in degrees, 0 to 180",
+            **TURNED,
+        ),
+        Score(
+            "angle_error_input",
+            "min",
+            "a",
+            "a",
+            "the same of the inputs as they are: what doing nothing would give",
+            fixed=True,
+            **TURNED,
+        ),
+        Score(
+            "angle_spread",
+            "min",
+            "fake_b",
+            "a",
+            "circular standard deviation of the same differences after the best turn and mirroring of all, in degrees",
+            least=2,
+            **TURNED,
         ),
         Score(
             "kid[task]",

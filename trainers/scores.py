@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from trainers.outputs import FEATURES, LOGITS, MAPS, PIXELS, WORDS
+from trainers.outputs import FEATURES, LOGITS, MAPS, READINGS, WORDS, is_given
 from trainers.score_list import OF_TASK, SCORES, in_network
 from trainers.settings import Reads, Score
 
@@ -28,7 +28,7 @@ class Given:
     `counts`: domain -> validation pictures, None where nobody knows. `channels`: domain -> channels. `truth`: whether the
     counterpart of each is known. `labelled`: the domains where some have a class, or, where the task network tells pixels
     apart (`label_maps`), a label map. `task`: the domain that it judges, empty where there is none. `draws`: translations made
-    of each picture, where they differ (`varied`). `kinds`: of what the task network knows the classes. `features`: the name of the
+    of each picture, where they differ (`varied`). `kinds`: what the task network reads. `features`: the name of the
     network that `evaluation.features` gives, empty where there is none; `gives`: what it has of `trainers.outputs`.
     """
 
@@ -57,8 +57,8 @@ def everything(system: type[System]) -> Given:
     reads, presets = system.reads, ({}, *(preset.hyper for preset in system.presets.values()))
     varied = any(system.varies(system.Hyper(**hyper)) for hyper in presets)
     labelled = frozenset(() if reads.mixed else reads.domains)
-    kinds = frozenset({LOGITS, PIXELS})
-    return Given(reads, truth=not reads.mixed, labelled=labelled, task=JUDGED, draws=2, varied=varied, kinds=kinds)
+    truth = not reads.mixed
+    return Given(reads, truth=truth, labelled=labelled, task=JUDGED, draws=2, varied=varied, kinds=READINGS)
 
 
 def scores_of(system: type[System], reads: Reads, features: str = "") -> dict[str, Score]:
@@ -128,7 +128,7 @@ def _unread(score: Score, given: Given) -> str:
     if network == TASK and given.task != JUDGED:
         return f"needs a network that looks at pictures of domain {JUDGED}: name one as evaluation.features, or {TRAIN_ONE}"
     gives = given.task_gives if network == TASK else given.gives
-    if score.output in gives:
+    if is_given(score.output, gives):
         return ""
     which = "the task network" if network == TASK else network
     return f"needs {WORDS[score.output]}, and {which} has {', '.join(WORDS[name] for name in WORDS if name in gives)}"

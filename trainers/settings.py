@@ -50,7 +50,8 @@ class Reads:
     their attributes, a truth value for each that the data set has; `captioned`: those whose samples come with their texts, a
     number for each word. `label_map`: the domain whose pictures are label maps, the
     classes of the other one's pixels. `mixed`: the domains are the kinds of one set of pictures, so that what is made for one of
-    them is held against no picture of another. `alone`: the domains of which there is one training sample.
+    them is held against no picture of another. `alone`: the domains of which there is one training sample. `sided`: the mirror
+    image of a picture has another label than the picture.
     """
 
     domains: tuple[str, ...]
@@ -61,6 +62,7 @@ class Reads:
     captioned: tuple[str, ...] = ()
     mixed: bool = False
     alone: tuple[str, ...] = ()
+    sided: bool = False
 
     @property
     def source(self) -> str:

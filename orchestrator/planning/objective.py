@@ -19,7 +19,7 @@ from orchestrator.search.space import Axis
 from orchestrator.sweep_file.search import Objective as WrittenObjective
 from orchestrator.sweep_file.sweep import Sweep
 from orchestrator.systems.existence import absence
-from trainers.outputs import LOGITS, PIXELS
+from trainers.outputs import LOGITS
 from trainers.scores import Given, lacking, scores_of
 from trainers.settings import Reads, Score
 from trainers.system import System
@@ -44,17 +44,19 @@ def find_objective(
     task: str = "",
     label_map: str = "",
     features: Features | None = None,
+    readings: frozenset[str] = frozenset({LOGITS}),
     *,
     searching: bool | None = None,
 ) -> Objective:
     """The sweep's objective; without a search and without one written, the first that could be.
 
     `hyper` decides which terms there are; `task` is the domain that the sweep's task network judges, if it has one, and
-    `label_map` the domain that a segmenter is held against; `features` its other network.
+    `label_map` the domain that a segmenter is held against; `features` its other network; `readings` what the task network
+    reads in pictures, of one that nobody knows all that it may be.
     `searching`: whether there is a search, where `axes` are not all of it.
     Raises Refusal for a metric that does not exist or cannot judge.
     """
-    given = replace(_given(system, sweep, data, hyper, task, label_map), **_of_module(features))
+    given = replace(_given(system, sweep, data, hyper, task, label_map), kinds=readings, **_of_module(features))
     in_force = system.in_force(hyper)
     scores = {
         m: score
@@ -161,7 +163,6 @@ def _given(system: type[System], sweep: Sweep, data: DataFacts, hyper: object, t
         truth=data.truth,
         labelled=data.label_maps[label_map].of if label_map else data.labelled,
         label_maps=bool(label_map),
-        kinds=frozenset({PIXELS if label_map else LOGITS}),
         task=task,
         draws=sweep.evaluation.draws,
         varied=system.varies(hyper),

@@ -15,6 +15,7 @@ from typing import Any
 
 from orchestrator.errors import Refusal, nearest, nearest_dotted, show
 from orchestrator.planning.data import DataFacts
+from orchestrator.planning.degrees import DEGREES, as_setting
 from orchestrator.search.space import Axis, LogUniform, Scalar, Uniform
 from orchestrator.search.space_check import renamed
 from orchestrator.search.sums import Sum, members
@@ -55,9 +56,9 @@ class Settings:
                 parts[part][name] = coerce_field(system.Hyper if part == "hyper" else Balance, name, value)
         return Settings(**parts)
 
-    def with_classes(self, count: int) -> Settings:
-        """These settings with `hyper.classes`, where it is left to the data, as the data have it."""
-        return self._filled(CLASSES, count)
+    def with_classes(self, names: Sequence[str]) -> Settings:
+        """These settings with `hyper.classes` and `hyper.degrees`, where they are left to the data, as these have them."""
+        return self._filled(CLASSES, len(names))._filled(DEGREES, as_setting(names))
 
     def with_task(self, has: Mapping[str, Setting]) -> Settings:
         """These settings with those of `hyper` that are left to the sweep's task network, as that has them."""

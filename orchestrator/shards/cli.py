@@ -89,6 +89,23 @@ def digits(
     print_built(report, output)
 
 
+@build_app.command(epilog="Example: i2i-cluster shards build turned shards/turned --size 32")
+def turned(
+    out: Out,
+    size: Annotated[int, typer.Option(help="Side in pixels.")] = 32,
+    validation: Annotated[
+        float, typer.Option(help="Share of the emojis to hold back for validation, at all angles; 0 to below 1.")
+    ] = 0.2,
+    output: OutputOption = Output.table,
+) -> None:
+    """Emojis turned in the plane, unpaired: ground vehicles (a) and faces (b), each in 24 angles, which are their classes."""
+    from data_shards.build.turned import build_turned
+
+    with watched("turned", "upload") as (progress, upload):
+        report = build_turned(out, size=size, validation=validation, progress=progress, upload=upload)
+    print_built(report, output)
+
+
 @build_app.command(
     epilog="Example: i2i-cluster shards build folder shards/facades --from facades --layout side-by-side"
 )

@@ -34,7 +34,7 @@ data:
   uri: {uri}
   image: {image}
   batch: 16
-{limit}{task}steps: 2_000
+{flip}{limit}{task}steps: 2_000
 search:                # {why}, evenly on a logarithmic scale
 {axes}trials: 8              # the first is the system's own settings
 objective: {{metric: {metric}, mode: {mode}}}
@@ -80,6 +80,7 @@ def _sweep(system: str, stem: str, kind: type[System]) -> str:
         uri=f"shards/{data.name}",
         image=data.image,
         limit="".join(f"  limit: {{{domain}: 1}}         # the one picture\n" for domain in kind.reads.alone),
+        flip="  augment: {flip: false}   # a mirrored picture has another label\n" if kind.reads.sided else "",
         task=f"task: {task}     # what `task train` made\n" if asks else "",
         why="the losses that are worth searching" if axes else "no loss is worth searching; the learning rate is",
         axes="".join(
@@ -131,6 +132,8 @@ def _data(kind: type[System]) -> _Data:
         return _Data("openmoji", "captioned", image, " --texts")
     if reads.label_map:
         return _Data("openmoji", "labelled", image, " --labels")
+    if reads.sided:
+        return _Data("turned", "turned", image)
     return _Data("openmoji", "openmoji", image)
 
 

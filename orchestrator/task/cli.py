@@ -1,12 +1,14 @@
-"""`i2i-cluster task`: networks that know the classes of a domain or of its pixels, trained as any sweep is, to judge others.
+"""`i2i-cluster task`: networks that know what a domain's pictures show, trained as any sweep is, to judge others.
 
-The training is a sweep of one trial, with the system `classifier` or `segmenter`: so it goes on where it stopped, and is exact.
+The training is a sweep of one trial, with the system `classifier`, `segmenter` or `regressor`: so it goes on where it stopped, and
+is exact.
 """
 
 from __future__ import annotations
 
 import sys
 from contextlib import nullcontext, redirect_stdout
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,8 +33,24 @@ class Kind(StrEnum):
 
     classifier = "classifier"
     segmenter = "segmenter"
+    regressor = "regressor"
 
 
+@dataclass(frozen=True)
+class About:
+    """What is its own of a kind of network: the end of its default name, what it is measured by, and whether the mirror image of a
+    picture says something else."""
+
+    suffix: str
+    metric: str
+    sided: bool = False
+
+
+ABOUT = {
+    Kind.classifier: About("", "eval/accuracy"),
+    Kind.segmenter: About("-pixels", "eval/accuracy"),
+    Kind.regressor: About("-angle", "eval/angle_error", sided=True),
+}
 REPLICAS = 4  # so that any number of workers up to it gives the same network
 # Key of the sweep that is made here -> the option that it comes from.
 OPTIONS = {
@@ -47,6 +65,7 @@ OPTIONS = {
     "hyper.width": "--width",
     "hyper.label_map": "--labels",
     "hyper.classes": "--data",
+    "hyper.degrees": "--data",
     "objective": "--data",
     "resources": "--workers",
     "name": "--name",
@@ -57,7 +76,8 @@ OPTIONS = {
 @app.command(
     epilog="Example: i2i-cluster task train --data shards/digits --domain b; then `task: task-digits-b` in the sweep file of a "
     "translation from a to b, and `objective: {metric: eval/task_accuracy}`. For pixels, of data with label maps: "
-    "i2i-cluster task train --data shards/openmoji-labels --domain b --kind segmenter"
+    "i2i-cluster task train --data shards/openmoji-labels --domain b --kind segmenter; for angles, of data whose classes are named "
+    "after them: i2i-cluster task train --data shards/turned --domain b --kind regressor"
 )
 def train(
     data: Annotated[
@@ -67,7 +87,10 @@ def train(
         str, typer.Option("--domain", help="Whose pictures it learns: a or b. To judge translations to b: b.")
     ] = "b",
     kind: Annotated[
-        Kind, typer.Option("--kind", help="The class of a picture (classifier), or of each of its pixels (segmenter).")
+        Kind,
+        typer.Option(
+            "--kind", help="Classes of pictures (classifier) or of pixels (segmenter), or angles (regressor)."
+        ),
     ] = Kind.classifier,
     labels: Annotated[
         str | None, typer.Option("--labels", help="The domain of a segmenter's label maps.", show_default="labels")
@@ -83,22 +106,21 @@ def train(
     workers: Annotated[int, typer.Option("--workers", help="Processes; the network does not depend on it.")] = 1,
     name: Annotated[
         str | None,
-        typer.Option("--name", help="What to call it.", show_default="task-DATA-DOMAIN, of a segmenter with -pixels"),
+        typer.Option("--name", help="What to call it.", show_default="task-DATA-DOMAIN, then -pixels or -angle"),
     ] = None,
     storage: Annotated[
         str, typer.Option("--storage", help="Where it goes: a folder or an s3:// address.")
     ] = DEFAULT_STORAGE,
     output: OutputOption = Output.table,
 ) -> None:
-    """Train a classifier on a domain whose pictures have classes, or a segmenter on one whose pictures have label maps, and
-    measure it on the validation pictures.
+    """Train a classifier on a domain whose pictures have classes, a segmenter on one whose pictures have label maps, or a
+    regressor on one whose classes are named after angles in degrees, and measure it on the validation pictures.
 
     The same command again goes on where it stopped, and is done at once where it had come to its end.
     """
     from orchestrator.errors import Refusal
 
-    if labels is not None and kind is Kind.classifier:
-        raise Refusal("a classifier reads no label maps; add --kind segmenter", path="--labels", value=labels)
+    check_kind(kind, labels, flip)
     values = {
         "name": name if name is not None else default_name(data, domain, kind),
         "system": kind.value,
@@ -112,7 +134,7 @@ def train(
         "steps": int(steps) if steps.isdecimal() else steps,
         "seed": seed,
         "hyper": {"domain": domain, "width": width, **({"label_map": labels} if labels is not None else {})},
-        "objective": {"metric": "eval/accuracy"},
+        "objective": {"metric": ABOUT[kind].metric},
         "resources": {"workers": workers},
         "storage": storage,
     }
@@ -168,16 +190,25 @@ def success(
     task_success(storage, asked, as_json=output is Output.json)
 
 
+def check_kind(kind: Kind, labels: str | None, flip: bool) -> None:
+    """Refusal for an option that another kind of network has."""
+    from orchestrator.errors import Refusal
+
+    if labels is not None and kind is not Kind.segmenter:
+        raise Refusal(f"a {kind.value} reads no label maps; add --kind segmenter", path="--labels", value=labels)
+    if flip and ABOUT[kind].sided:
+        raise Refusal("a mirrored picture is turned the other way; leave it out", path="--flip")
+
+
 def default_name(data: str, domain: str, kind: Kind = Kind.classifier) -> str:
-    """A name made of the data set's own: `task-digits-b`; of a segmenter `task-emoji-b-pixels`."""
+    """A name made of the data set's own: `task-digits-b`; of a segmenter `task-emoji-b-pixels`, of a regressor `...-angle`."""
     import re
 
     from data_shards.address import is_remote, parse
     from data_shards.store import local_folder
 
     last = (parse(data).prefix or parse(data).bucket).rpartition("/")[2] if is_remote(data) else local_folder(data).name
-    pixels = "-pixels" if kind is Kind.segmenter else ""
-    return f"task-{re.sub(r'[^A-Za-z0-9._-]', '-', last)[:40]}-{domain}{pixels}"
+    return f"task-{re.sub(r'[^A-Za-z0-9._-]', '-', last)[:40]}-{domain}{ABOUT[kind].suffix}"
 
 
 def in_options(refusal: Refusal) -> Refusal:
@@ -190,6 +221,9 @@ def in_options(refusal: Refusal) -> Refusal:
             one.problem = one.problem.replace(key, OPTIONS[key])
         one.problem = one.problem.partition(", or data.limit")[0]  # for which there is no option
         one.file, one.path = "", OPTIONS[keys[0]] if keys else one.path
+    others = {str(one): one for one in refusal.also}  # two keys may have come from one option
+    others.pop(str(refusal), None)
+    refusal.also = tuple(others.values())
     return refusal
 
 
@@ -219,14 +253,16 @@ def _print(found: TaskNetwork, output: Output) -> None:
         print_json(told)
         return
     channels, height, width = found.shape
-    pixels = "the pixels of " if found.label_map else ""
-    right = "never measured"
+    pixels, right = "the pixels of " if found.label_map else "", "never measured"
     if found.accuracy is not None:
         right = f"{found.accuracy:.1%} of {pixels}its validation pictures are right"
     if found.miou is not None:
         right += f", mean IoU {found.miou:.3f}"
+    if found.angle_error is not None:
+        right = f"{found.angle_error:.1f} degrees off in its validation pictures, on average"
+    knows = "angles" if found.degrees else "classes"
     lines = {
-        "knows": f"{len(found.classes)} classes of {pixels}domain {found.domain}: {', '.join(found.classes)}",
+        "knows": f"{len(found.classes)} {knows} of {pixels}domain {found.domain}: {', '.join(found.classes)}",
         "pictures": f"{width} x {height} pixels, {channels} channel{'s' if channels > 1 else ''}, of {told['data']}",
         "accuracy": f"{right}, after {told['steps']} steps",
         "sha256": found.sha256,

@@ -10,23 +10,31 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.model_file import CARD, NoModel, read_model
+from cluster.model_file import CARD, NoModel, damaged, read_model
 from cluster.run import Run, Task
-from cluster.task import NETWORKS
+from cluster.task import NETWORKS, READS
 from data_shards.address import join
 from data_shards.errors import DataError
 from data_shards.store import Store
 from orchestrator.errors import Refusal
 from orchestrator.finding import find_sweep
 from orchestrator.planning.data import MAKES_MAPS, DataFacts
+from orchestrator.planning.degrees import DEGREES
 from orchestrator.planning.settings import TASK_CLASSES, TASK_KIND, TASK_WIDTH, Setting
 from orchestrator.storage import open_to_look
+from trainers.angles import SEPARATOR, degrees_of
+from trainers.outputs import ANGLES, PIXELS
 from trainers.system import System
 
 MAKES = "`i2i-cluster task train` makes one"
 FITS = "`i2i-cluster task train` makes one that fits"
 NAMED = 4  # classes that an error names
 SAYS = {TASK_WIDTH: "has a width of {}", TASK_KIND: "is a {}", TASK_CLASSES: "knows {} classes"}
+# What a network reads -> why a loss that asks for the class of a picture cannot have it.
+OTHERS = {
+    PIXELS: "it tells the classes of pixels, and a loss asks for those of pictures",
+    ANGLES: "it reads angles, and a loss asks for the classes of pictures",
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,7 @@ class TaskNetwork:
 
     uri: the address of its folder. shape: (channels, height, width) of what it was trained on. accuracy: on its own
     validation pictures, of a segmenter on their pixels; None where there were none. miou: a segmenter's mean of both / either.
+    angle_error: a regressor's, in degrees.
     """
 
     uri: str
@@ -43,6 +52,7 @@ class TaskNetwork:
     shape: tuple[int, int, int]
     accuracy: float | None
     miou: float | None = None
+    angle_error: float | None = None
 
     @property
     def domain(self) -> str:
@@ -58,6 +68,17 @@ class TaskNetwork:
     def label_map(self) -> str:
         """Of a segmenter: the domain of the label maps that it learned from. Empty for what tells whole pictures apart."""
         return str(self.run.hyper.get("label_map", ""))
+
+    @property
+    def reading(self) -> str:
+        """What it reads in pictures, one of `trainers.outputs.READINGS`."""
+        return READS[self.run.system]
+
+    @property
+    def degrees(self) -> tuple[float, ...]:
+        """Of a regressor: the angle of each class. Empty for what reads no angles."""
+        told = self.run.hyper.get(DEGREES)
+        return degrees_of(str(told).split(SEPARATOR)) if told else ()
 
     @property
     def width(self) -> int:
@@ -81,6 +102,7 @@ class TaskNetwork:
             classes=len(self.classes),
             width=self.width,
             label_map=self.label_map,
+            degrees=self.degrees,
         )
 
 
@@ -106,17 +128,24 @@ def look_up(wanted: str, storage: str, path: str, advice: str) -> TaskNetwork:
     run = Run.from_json(card["run"])
     if run.system not in NETWORKS:
         raise Refusal(f"{wanted} is a {run.system}, which is no task network; {MAKES}", path=path, value=wanted)
-    channels, height, width = card["shapes"][run.hyper["domain"]]
+    try:
+        channels, height, width = card["shapes"][run.hyper["domain"]]
+        int(run.hyper["width"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise Refusal(str(damaged(store, prefix, CARD)), path=path, value=wanted) from error
     uri = join(store.uri, prefix.rstrip("/")) if prefix else store.uri
     scores = card["evaluation"]
-    accuracy, miou = scores.get("eval/accuracy"), scores.get("eval/miou")
-    return TaskNetwork(uri, card["sha256"], run, (channels, height, width), accuracy, miou)
+    told = (scores.get(f"eval/{name}") for name in ("accuracy", "miou", "angle_error"))
+    return TaskNetwork(uri, card["sha256"], run, (channels, height, width), *told)
 
 
 def check_task(network: TaskNetwork, data: DataFacts, hyper: Mapping[str, Setting], image: int) -> None:
     """Refusal where a task network does not know the data's classes, or cannot take their pictures; `hyper`: the preset's."""
+    asks = TASK_WIDTH in hyper and TASK_KIND not in hyper  # with a kind, a loss asks for maps, which all have
+    if asks and network.reading in OTHERS:
+        raise Refusal(f"{OTHERS[network.reading]}; name a classifier, or leave it out", path="task")
     if network.label_map:
-        _check_segmenter(network, data, hyper, image)
+        _check_segmenter(network, data, image)
     classes = data.label_maps[network.label_map].classes if network.label_map else data.classes
     if network.classes != classes:
         has = f"{data.name} has {_listed(classes)}" if classes else f"{data.name} has none that are known"
@@ -124,21 +153,16 @@ def check_task(network: TaskNetwork, data: DataFacts, hyper: Mapping[str, Settin
     domain = judged(network, data)
     channels = data.stored[domain][0]
     if network.shape[0] != channels:
-        problem = f"it knows pictures of {_channels(network.shape[0])}, and domain {domain} of {data.name} has"
-        raise Refusal(f"{problem} {_channels(channels)}", path="task")
+        problem = f"it knows pictures of {channels_text(network.shape[0])}, and domain {domain} of {data.name} has"
+        raise Refusal(f"{problem} {channels_text(channels)}", path="task")
     wrong = [name for name, value in network.settings.items() if hyper.get(name, value) != value]
     for name in wrong:
         problem = f"the task network {SAYS[name].format(network.settings[name])}, not {hyper[name]}; leave it out"
         raise Refusal(problem, path=f"hyper.{name}", value=hyper[name])
 
 
-def _check_segmenter(network: TaskNetwork, data: DataFacts, hyper: Mapping[str, Setting], image: int) -> None:
-    """Refusal where nothing could be held against what it reads, or a loss asks it for the class of a picture."""
-    if TASK_WIDTH in hyper and TASK_KIND not in hyper:  # with a kind, a loss asks for maps, which both have
-        problem = (
-            "it tells the classes of pixels, and a loss asks for those of pictures; name a classifier, or leave it out"
-        )
-        raise Refusal(problem, path="task")
+def _check_segmenter(network: TaskNetwork, data: DataFacts, image: int) -> None:
+    """Refusal where nothing could be held against what it reads."""
     if network.label_map not in data.label_maps:
         known = f"its label maps in {' and '.join(data.label_maps)}" if data.label_maps else f"none; {MAKES_MAPS}"
         problem = f"it is held against label maps of domain {network.label_map}, and {data.name} has {known}"
@@ -180,6 +204,7 @@ def describe_task(network: TaskNetwork) -> dict[str, Any]:
         "labels": network.label_map or None,
         "accuracy": network.accuracy,
         "miou": network.miou,
+        "angle_error": network.angle_error,
         "steps": network.run.steps,
         "data": network.run.data.uri,
         "manifest": network.run.data.manifest,
@@ -203,5 +228,6 @@ def _listed(classes: Sequence[str]) -> str:
     return named if len(classes) <= NAMED else f"{named}, ... ({len(classes)} in all)"
 
 
-def _channels(count: int) -> str:
+def channels_text(count: int) -> str:
+    """A number of channels in words."""
     return "1 channel" if count == 1 else f"{count} channels"

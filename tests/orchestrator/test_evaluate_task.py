@@ -127,3 +127,36 @@ def test_a_task_that_is_wrong(run, place):
     assert wrong(run, *command(place, "--features", f"task={place}/tiny.pt,range=0:1")) == (
         "--features: task is what scores in the task network are called by; name this one otherwise"
     )
+
+
+@pytest.mark.parametrize("where", [".", "link", "beside"])
+def test_the_table_is_found_wherever_one_stands(run, place, monkeypatch, where):
+    """In the folder of the inputs itself, by a link to it, and beside a link to the pictures."""
+    write_labels(place / "data" / "labels.csv", "input/", read(place, "fake"))
+    (place / "link").symlink_to(place / "data" / "input")
+    inputs = Path(where)
+    if where == "beside":
+        (place / "data" / "labels.csv").rename(place / "labels.csv")
+        (place / "input").symlink_to(place / "data" / "input")
+        inputs = Path("input")
+    monkeypatch.chdir(place / "data" / "input" if where == "." else place)
+    scores, _ = asked(run, place, "--inputs", str(inputs))
+    assert (scores["task_accuracy"]["value"], scores["task_accuracy"]["n"]) == (1.0, COUNT)
+
+
+def test_pictures_that_were_left_out_are_not_missed_in_the_table(run, place):
+    write_labels(place / "fake" / "labels.csv", "", read(place, "fake")[:5])
+    whole = (place / "fake" / "11.png").read_bytes()
+    (place / "fake" / "11.png").write_bytes(whole[: len(whole) // 2])
+    assert asked(run, place)[1][-1] == f"6 of {COUNT - 1} pictures have no class in {place}/fake/labels.csv"
+
+
+def test_a_table_that_may_not_be_read_is_told_with_its_option(run, place, monkeypatch):
+    def forbidden(root: Path, files: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    write_labels(place / "fake" / "labels.csv", "", ["8"])
+    monkeypatch.setattr("orchestrator.evaluate.judge.read_labels", forbidden)
+    assert wrong(run, *command(place)) == (
+        f"--task: {place}/fake/labels.csv cannot be read: permission denied; allow it, or take it away"
+    )

@@ -11,6 +11,7 @@ import pytest
 from typer.main import get_command
 
 from data_shards.build.openmoji_svg import LABELS
+from data_shards.build.turned import ANGLES
 from data_shards.manifest import FILE, Head, Row, manifest_bytes
 from orchestrator.cli import app
 from orchestrator.literature.file import changed
@@ -42,12 +43,31 @@ def options(words: Sequence[str]) -> dict[str, Any]:
 
 def build(out: Path, command: str, size: int, labels: bool = False, classes: str = "base", **rest: Any) -> None:
     """The manifest of a data set such as a command makes, of no pictures."""
-    digits = command == "digits"
-    cls = DIGITS if digits else ("dark", "light", "medium") if classes == "five-tones" else ()
+    digits, unpaired = command == "digits", command in ("digits", "turned")
+    angles = tuple(f"{angle:03d}" for angle in ANGLES)
+    cls = (
+        angles
+        if command == "turned"
+        else DIGITS
+        if digits
+        else ("dark", "light", "medium")
+        if classes == "five-tones"
+        else ()
+    )
     shapes = {"a": (1 if digits else 3, size, size), "b": (1 if digits else 3, size, size)}
     shapes |= {"labels": (1, size, size)} if labels else {}
     rows = [
-        Row("0.tar", 0, 9, f"{domain if digits else ''}{i}", domain, cls[i % len(cls)] if cls else None, None, split, 0)
+        Row(
+            "0.tar",
+            0,
+            9,
+            f"{domain if unpaired else ''}{i}",
+            domain,
+            cls[i % len(cls)] if cls else None,
+            None,
+            split,
+            0,
+        )
         for domain in shapes
         for split, numbers in (("train", range(TRAIN)), ("validation", range(TRAIN, TRAIN + 20)))
         for i in numbers
@@ -60,7 +80,13 @@ def build(out: Path, command: str, size: int, labels: bool = False, classes: str
 def judge(data: str, domain: str, kind: Any, image: int, width: int, **rest: Any) -> TaskNetwork:
     """What a command trains, untrained."""
     hyper = {"domain": domain, "width": width}
-    values = {"system": kind.value, "data": {"uri": data, "image": image, "batch": 4}, "steps": 10, "hyper": hyper}
+    still = {"augment": {"flip": False}}  # as the command has it
+    values = {
+        "system": kind.value,
+        "data": {"uri": data, "image": image, "batch": 4, **still},
+        "steps": 10,
+        "hyper": hyper,
+    }
     plan = make_plan(read_sweep(values, "task"), "task", machine=BOUNDLESS)
     run = dataclasses.replace(plan.run(0, {}), storage="")
     return TaskNetwork("", "0" * 64, run, plan.data.shapes(image)[domain], 0.9)

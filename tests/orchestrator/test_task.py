@@ -186,3 +186,11 @@ def test_other_sizes_are_noted(judged, digits, storage):
     larger = judged(folder, data={"uri": digits, "image": 64, "batch": 4})
     assert "the task network was trained at 32 x 32 pixels, and judges pictures of 64 x 64" in larger.notes
     assert not any("task network" in note for note in judged(folder).notes)
+
+
+def test_classes_with_hardly_a_picture_each_are_told_of(tmp_path):
+    many = tuple(f"c{number:02d}" for number in range(11))
+    for classes, said in ((many, True), (many[:10], False)):
+        plan = plan_of({"system": "classifier", "hyper": {"width": 4}}, data_of(tmp_path / str(len(classes)), classes))
+        note = "domain b has 20 training pictures of 11 classes, fewer than 2 of each on average"
+        assert any(one.startswith(note) for one in plan.notes) == said

@@ -59,6 +59,7 @@ def test_a_classifier_translates_nothing(run, digits, storage, tmp_path):
         (("--domain", "c"), "--domain: cannot be 'c'; has: a, b"),
         (("--batch", "6"), "--batch: a batch of 6 cannot be shared by 4 replicas; nearest: 4 or 8"),
         (("--workers", "3"), "--workers: must be a power of two, not 3; nearest: 2 or 4"),
+        (("--workers", "100"), "--workers: must be a power of two, not 100; nearest: 64 or 128"),
         (("--batch", "2"), "--batch: a batch of 2 cannot be shared by 4 replicas; nearest: 4"),
         (("--image", "7"), "--image: the classifier needs an image of at least 8 pixels, not 7; nearest: 8"),
         (("--steps", "2x"), "--steps: must be a whole number of at least 1 (such as 20_000 or 20k), not '2x'"),

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from cluster.run import Run
 from data_shards.manifest import FILE, Head, Row, manifest_bytes
@@ -239,3 +240,16 @@ def test_a_wrong_option_of_train_is_told_by_its_name(run, emoji, storage, option
 
 def test_a_segmenter_has_a_name_of_its_own():
     assert default_name("shards/emoji", "b", Kind.segmenter) == "task-emoji-b-pixels"
+
+
+def test_folders_are_compared_in_its_features(run, emoji, storage, tmp_path):
+    segmenter(storage, emoji)
+    for kind, grey in (("real", 90), ("fake", 160)):
+        (tmp_path / kind).mkdir()
+        for i in range(3):
+            Image.new("RGB", (32, 32), (grey, 9 * i, 0)).save(tmp_path / kind / f"{i}.png")
+    folders = ("--real", tmp_path / "real", "--fake", tmp_path / "fake")
+    code, out, err = run("evaluate", *folders, "--task", "toy", "--storage", storage, "-o", "json")
+    assert code == 0, err
+    assert "kid[task]" in out and "task_accuracy" not in out
+    assert "the task network tells pixels apart: of pictures in folders it has its features alone" in out

@@ -43,7 +43,9 @@ def test_a_training_goes_on_from_its_state_to_the_byte(name):
     assert state_digest(played(other, STEPS - STEPS // 2)) == state_digest(played(half, STEPS - STEPS // 2))
 
 
-@pytest.mark.parametrize("name", ["cyclegan", "classifier", "segmenter"])  # no noise: a GPU draws other numbers
+@pytest.mark.parametrize(
+    "name", ["cyclegan", "classifier", "segmenter", "regressor"]
+)  # no noise: a GPU draws other numbers
 def test_a_first_step_sees_what_a_cpu_sees(name):
     there, here = played(variant(name, device=CUDA), 1).ledger.means(), played(variant(name), 1).ledger.means()
     assert there == pytest.approx(here, rel=ROUNDING, abs=1e-4, nan_ok=True)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from trainers.networks.autoencoder import AutoencoderCritic
 from trainers.networks.blocks import Norm, batch_norm, instance_norm, no_norm
-from trainers.networks.classifier import Classifier, Segmenter
+from trainers.networks.classifier import Classifier, Regressor, Segmenter
 from trainers.networks.dcgan import (
     DOWNSAMPLES,
     UPSAMPLES,
@@ -48,6 +48,7 @@ NETWORKS: dict[str, Build] = {
     "autoencoder": lambda c, side, norm: AutoencoderCritic(c, side, 4, 6),
     "classifier": lambda c, side, norm: Classifier(c, CLASSES, 4),
     "segmenter": lambda c, side, norm: Segmenter(c, CLASSES, 4),
+    "regressor": lambda c, side, norm: Regressor(c, 4),
     "disco-generator": lambda c, side, norm: DiscoGenerator(c, c, side, 4, norm),
     "disco-critic": lambda c, side, norm: DiscoCritic(c, side, 4, norm),
     "multiscale": lambda c, side, norm: MultiScaleCritic(c, 4, 2, 2, norm),
@@ -86,6 +87,7 @@ def shapes(name: str, channels: int, side: int) -> list[tuple[int, ...]]:
         "autoencoder": [(N, 1, side, side)],
         "classifier": [(N, CLASSES)],
         "segmenter": [(N, CLASSES, side, side)],
+        "regressor": [(N, 2)],
         "multiscale": [(N, 1, side // 4 - 2, side // 4 - 2), (N, 1, side // 8 - 2, side // 8 - 2)],
     }
     one_logit = name.endswith("critic") or name.removeprefix("dcgan-") in DOWNSAMPLES

@@ -15,9 +15,11 @@ BACK = {f"{metric}_ba" for metric in PIXELS}
 FEATURES = {"eval/kid[task]", "eval/kid_spread[task]", "eval/fid[task]", "eval/style"}
 LOGITS = {"eval/is[task]", "eval/mode_coverage", "eval/mode_kl"}
 FCN = {"eval/pixel_accuracy", "eval/class_accuracy", "eval/class_iou"}
+TURNED = {"eval/angle_error", "eval/angle_spread"}
 OF_INPUTS = {"eval/content", "eval/cosine", "eval/separation"}
 UNLABELLED = FEATURES | LOGITS | OF_INPUTS
-TASK = {"eval/task_accuracy", "eval/task_accuracy_input"} | FCN | UNLABELLED
+INPUTS = {"eval/task_accuracy_input", "eval/angle_error_input"}
+TASK = {"eval/task_accuracy"} | INPUTS | FCN | TURNED | UNLABELLED
 TRUE = {"eval/nearest_truth", "eval/retrieval"}
 CYCLE = {"eval/cycle", "eval/identity"}
 DIVERSITY = {"eval/diversity", "eval/diversity[task]"}
@@ -40,6 +42,7 @@ def metrics(name, **changes):
         ("dcgan", FEATURES | LOGITS | DIVERSITY | {"eval/collapse"}),
         ("classifier", {"eval/accuracy"}),
         ("segmenter", {"eval/accuracy", "eval/miou"}),
+        ("regressor", {"eval/angle_error"}),
     ],
 )
 def test_what_a_system_can_have_where_nothing_is_wanting(name, scores):
@@ -52,9 +55,11 @@ def test_what_is_wanting_takes_its_scores_with_it():
     assert metrics("bicyclegan", labelled=frozenset("b"), truth=False) == UNLABELLED | DIVERSITY | PAIRS
     assert metrics("bicyclegan", draws=1, truth=False) == TASK | PAIRS
     grey = metrics("bicyclegan", channels={"a": 1, "b": 3}, truth=False)
-    assert grey == (TASK - {"eval/task_accuracy_input"} - OF_INPUTS) | DIVERSITY | PAIRS
+    assert grey == (TASK - INPUTS - OF_INPUTS) | DIVERSITY | PAIRS
     assert LOGITS & metrics("bicyclegan", kinds=frozenset({"pixels"})) == set()
-    assert FCN & metrics("bicyclegan", kinds=frozenset({"logits"})) == set()
+    assert (FCN | TURNED) & metrics("bicyclegan", kinds=frozenset({"logits"})) == set()
+    read = metrics("bicyclegan", kinds=frozenset({"angles"}), truth=False)
+    assert read == TURNED | {"eval/angle_error_input"} | FEATURES | OF_INPUTS | DIVERSITY | PAIRS
     assert metrics("bicyclegan", counts={"a": 9, "b": 0}) == set()
     assert "eval/kid[task]" not in metrics("bicyclegan", counts={"a": 9, "b": 1})
     assert "eval/kid[task]" in metrics("bicyclegan", counts={"a": None, "b": 2})
@@ -139,6 +144,16 @@ def test_another_network_has_scores_of_its_own_and_is_the_one_that_is_asked():
             "eval/is[task]",
             {"kinds": frozenset({"pixels"})},
             "needs classes of pictures, and the task network has features, maps of features, classes of pixels",
+        ),
+        (
+            "eval/task_accuracy",
+            {"kinds": frozenset({"angles"})},
+            "needs classes of pictures or of pixels, and the task network has features, maps of features, angles",
+        ),
+        (
+            "eval/angle_spread",
+            {"kinds": frozenset({"logits"})},
+            "needs angles, and the task network has features, classes of pictures, maps of features",
         ),
         (
             "eval/cosine",

@@ -31,6 +31,7 @@ TINY: dict[str, dict[str, Any]] = {
     },
     "classifier": {"width": 4, "classes": CLASSES},
     "segmenter": {"width": 4, "classes": CLASSES},
+    "regressor": {"width": 4, "degrees": "000,120,-75"},
     "discogan": {"width": 4, "critic_width": 4, "warm_steps": 2, "weight_decay": 0.0},  # decay moves whom nothing moves
     "dualgan": {"width": 4, "levels": 3, "critic_width": 4},
     "distancegan": {"width": 4, "blocks": 1, "critic": "patch16", "critic_width": 4, "pool": 6, "warm_steps": 2},
@@ -133,6 +134,13 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         },
     ),
     "cyclegan-began": ("cyclegan", {"gan": "began", "critic": "autoencoder"}, {}),
+    "cyclegan-bf16": ("cyclegan", {}, {"precision": "bf16"}),
+    "pix2pix-bf16-channels-last-lp": (
+        "pix2pix",
+        {"gan": "wgan", "penalty": "lp"},
+        {"precision": "bf16", "layout": "channels_last"},
+    ),
+    "pix2pix-compiled-lp": ("pix2pix", {"gan": "wgan", "penalty": "lp"}, {"compiled": True}),
     "cyclegan-wgan-lp": ("cyclegan", {"gan": "wgan", "penalty": "lp"}, {}),
     "cyclegan-hinge-gp-sum": ("cyclegan", {"gan": "hinge", "penalty": "gp", "penalty_patches": "sum"}, {}),
     "pix2pix-wgan-clip-skip": (
@@ -145,6 +153,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "balanced-frozen-as-printed": ("balanced", {"task_net": "frozen", "lp_interp": "source", "identity": False}, {}),
     "classifier-a": ("classifier", {"domain": "a"}, {}),
     "segmenter-a": ("segmenter", {"domain": "a"}, {}),
+    "regressor-a": ("regressor", {"domain": "a"}, {}),
     "bicyclegan-wgan-lp-conditional": ("bicyclegan", {"gan": "wgan", "penalty": "lp", "conditional": True}, {}),
     "bicyclegan-conv-batchnorm": (
         "bicyclegan",
@@ -212,6 +221,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "dtn-binary-lp": ("dtn", {"critic": "binary", "smooth": False, "penalty": "lp"}, {}),
     "dtn-batchnorm": ("dtn", {"norm": "batch"}, {}),
     "crn-diverse-segmenter": ("crn", {"images": 3, "input": "label_map", "task_kind": "segmenter"}, {}),
+    "crn-regressor": ("crn", {"task_kind": "regressor"}, {}),
     "crn-pixels-of-several": ("crn", {"images": 2, "features": "none", "input": "label_map"}, {}),
     "srgan-task-batchnorm": ("srgan", {"content": "task", "generator_norm": "batch", "layer": 2, "factor": 2}, {}),
     "srgan-plain-lp": ("srgan", {"generator_norm": "none", "norm": "instance", "penalty": "lp"}, {}),

@@ -24,6 +24,7 @@ from trainers.systems.munit import MUNIT
 from trainers.systems.ost import OST
 from trainers.systems.pix2pix import Pix2Pix
 from trainers.systems.pix2pixhd import Pix2PixHD
+from trainers.systems.regressor import Regressor
 from trainers.systems.segmenter import Segmenter
 from trainers.systems.simgan import SimGAN
 from trainers.systems.srgan import SRGAN
@@ -45,6 +46,7 @@ SYSTEMS: dict[str, type[System]] = {
     Balanced.name: Balanced,
     Classifier.name: Classifier,
     Segmenter.name: Segmenter,
+    Regressor.name: Regressor,
     DiscoGAN.name: DiscoGAN,
     DualGAN.name: DualGAN,
     DistanceGAN.name: DistanceGAN,
