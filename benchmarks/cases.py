@@ -63,9 +63,10 @@ class Case:
         torch.default_generator.manual_seed(randomness.key(SEED, "weights"))
         return kind.build(hyper, self.shapes, weights, STEPS)
 
-    def engine(self, tree: Tree | None = None) -> Engine:
-        """The engine over this system and batch, on this worker of `tree`; one worker unless told otherwise."""
-        where, options = tree or Tree(1), Options(SEED, balance=SYSTEMS[self.system].balance)
+    def engine(self, tree: Tree | None = None, **settings: Any) -> Engine:
+        """The engine over this system and batch, on this worker of `tree`; one worker unless told otherwise. settings: of
+        `Options`, such as precision."""
+        where, options = tree or Tree(1), Options(SEED, balance=SYSTEMS[self.system].balance, **settings)
         made = Engine(self.build(), self._read(where.replicas), self.shapes, where, options, torch.device("cpu"))
         if made.system.measures:
             made.measure(Pictures(self.pixels()))

@@ -21,6 +21,7 @@ from benchmarks.measure import Finding, conditions, parser, show
 NAMES = (
     "cli",
     "step",
+    "fast",
     "peak",
     "systems",
     "workers",

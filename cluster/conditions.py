@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
 import torch
 
+from cluster.processor import LACKS_BF16, bf16_units, compiler, lacks_compiler
 from cluster.run import Run
 
 # Packages whose arithmetic ends up in the weights: of networks, of augmentation, of decoding.
@@ -31,7 +33,7 @@ class OtherConditions(ValueError):
 def conditions(run: Run, device: str) -> dict[str, str]:
     """Name -> value of everything that the bits of `run` depend on here. device: as torch names it, such as "cpu".
 
-    Raises OtherConditions where the processor has not the instruction set that the run asks for.
+    Raises OtherConditions where the processor has not the instruction set that the run asks for, or computes in bf16 by hand.
     """
     capability = torch.backends.cpu.get_cpu_capability()
     if run.cpu_capability not in ("auto", capability.lower()):
@@ -46,10 +48,27 @@ def conditions(run: Run, device: str) -> dict[str, str]:
         found["cuda"] = str(torch.version.cuda)
     else:
         found["device"] = f"cpu with {capability}"
+        if run.precision == "bf16":
+            if not (units := bf16_units()):
+                raise OtherConditions(
+                    f"precision: bf16 was asked for, and this processor has {LACKS_BF16} ({platform.node()})"
+                )
+            found["device"] += f" and {', '.join(units)}"
     found["libraries"] = ", ".join(f"{name} {os.environ.get(name, 'unset')}" for name in LIBRARIES)
     found["threads"] = str(run.threads)
     found["arithmetic"] = f"{run.precision}, {run.layout}, {'exact' if run.exact else 'not exact'}"
+    if run.compile:
+        found["arithmetic"] += ", compiled"
+        found["compiler"] = _compiler()
     return found
+
+
+def _compiler() -> str:
+    """The first line of what the compiler says of itself, such as "g++ (Debian 12.2.0) 12.2.0"."""
+    if (place := compiler()) is None:
+        raise OtherConditions(f"compile: true was asked for, and {platform.node()} has {lacks_compiler()}")
+    said = subprocess.run([place, "--version"], capture_output=True, text=True, check=False).stdout
+    return said.partition("\n")[0].strip() or place
 
 
 def check_conditions(found: Mapping[str, str], here: Mapping[str, str], step: int, allowed: bool) -> list[str]:

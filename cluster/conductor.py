@@ -28,11 +28,11 @@ from cluster.log.records import (
 )
 from cluster.log.store import SweepLog
 from cluster.proposals import is_all_proposed, propose
+from cluster.report import HALTED, TOO_LARGE
 from cluster.spending import exceeded
 from cluster.stop import StopRequest
 
 READY = ("pending", "running")  # states in which a trial that nobody runs is to be started
-HALTED = "halted"  # a trial's outcome: its data or the storage does not serve
 STALLED = "stalled for"  # a watchdog's words
 LONGEST_PAUSE_S = 30.0  # before a trial that crashed is tried again
 
@@ -152,10 +152,9 @@ class Conductor:
         return action
 
     def ended(self, index: int, outcome: str, error: str | None) -> None:
-        """A trial came to its own end: done, interrupted (it stays resumable), failed, or halted by what all trials need.
+        """A trial came to its end: done, interrupted (it stays resumable), failed, too large, or halted by what all trials need.
 
-        A halted one, whose data or storage does not serve, may be tried again when the sweep is submitted again, not
-        before: the store has been waited for already, and the other trials would only meet the same.
+        A halted one may be tried again when the sweep is submitted again: the store has been waited for, and others meet the same.
         """
         self._running.discard(index)
         trial = self.state.trials[index]
@@ -165,7 +164,8 @@ class Conductor:
         if trial.state not in LIVE:
             return
         if outcome != HALTED:
-            self.book.end(index, outcome, error, nonfinite=outcome == "failed")
+            state = "failed" if outcome == TOO_LARGE else outcome
+            self.book.end(index, state, error, nonfinite=outcome == "failed")
             self._settle()
             return
         self.book.record("failed", trial=index, error=error, count=trial.failures + 1, what=HALT)

@@ -7,7 +7,7 @@ told by its operations, at the rate that a convolution reaches here.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch.nn.functional import conv2d
@@ -81,6 +81,8 @@ def measure_on_gpu(run: Run, shapes: Shapes) -> Estimate:
 
 
 def _tried(run: Run, shapes: Shapes, device: torch.device, weight: Weight | None, basis: str) -> Estimate:
+    if run.compile:  # a plan is not worth a minute of compiling; `i2i-cluster speed` is
+        run, basis = replace(run, compile=False), f"{basis}, not compiled"
     system = build_system(run, shapes)
     batch = made_up(run, shapes, system)
     engine = Engine(system, batch, shapes, Tree(run.data.replicas), engine_options(run), device)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from data_shards.counters import COUNTS, since
+from trainers.compiling import seconds_spent
 from trainers.engine import Engine
 
 OF_THE_ATTEMPT = ("data/", "checkpoint/")  # how the numbers begin that count from 0 in each attempt
@@ -38,12 +39,13 @@ class Meter:
         self._since = time.monotonic()
         self._window = (engine.t, self._since)  # step and time of the last report, for the rate
         self._waited = since(counted).get(WAITED, 0.0)  # seconds for data up to the last report
+        self._before, self._compiled = seconds_spent(), 0.0  # of compiling: in this process, and of it in this attempt
 
     def read(self, engine: Engine) -> dict[str, float]:
         """Every number at the engine's step, on rank 0; to be called on every rank. Waits for the device; the rates are those since
         the last call. Raises PeerLost."""
         now = time.monotonic()
-        named = _numbers(engine)
+        named = _numbers(engine) | self._compiling(engine)
         then_step, then = self._window
         if engine.t > then_step:
             named["time/images_per_second"] = (engine.t - then_step) * self._batch / max(now - then, 1e-9)
@@ -57,6 +59,15 @@ class Meter:
     def leave_out(self, seconds: float) -> None:
         """Take `seconds` out of the window that the rate is of: an evaluation is no training."""
         self._window = (self._window[0], self._window[1] + seconds)
+
+    def _compiling(self, engine: Engine) -> dict[str, float]:
+        """How long this attempt compiled, which is left out of the rate."""
+        if not engine.options.compiled:
+            return {}
+        spent = seconds_spent() - self._before
+        self.leave_out(spent - self._compiled)
+        self._compiled = spent
+        return {"time/compile_seconds": spent}
 
     def _data(self, engine: Engine, seconds: float) -> dict[str, float]:
         """What reading has cost all workers in this attempt; how long this one waited for it, and the share of the last `seconds`

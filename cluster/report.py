@@ -21,13 +21,17 @@ class Place:
     attempt: int = 0
 
 
+HALTED, TOO_LARGE = "halted", "too large"  # outcomes of a Report
+
+
 @dataclass(frozen=True)
 class Report:
     """What a run tells at a step.
 
     outcome: set on the last one. done; interrupted (somebody asked); failed (by its own numbers); halted (by data or a store
-    that do not serve: the sweep ends, and may go on once they do); preempted (its machine was announced to go); resize (it
-    goes on with another number of workers); crashed (its worker group died, of `error`).
+    that do not serve: the sweep ends, and may go on once they do); too large (its step has no room in memory); preempted (its
+    machine was announced to go); resize (it goes on with another number of workers); crashed (its worker group died, of
+    `error`).
     notices: worth telling. failures: counted against `budget.failures` although the training goes on. waits: what for, where
     nothing was found yet to run it on; the next report says that something was.
     """

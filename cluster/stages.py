@@ -50,7 +50,7 @@ DECIDING = (
         "layout",
         "exact",
     ),
-    *("on_nonfinite", "cpu_capability"),
+    *("on_nonfinite", "cpu_capability", "compile"),
 )
 DECIDING_DATA = (
     *("manifest", "image", "batch", "replicas", "flip", "jitter", "limit", "balance", "bad_samples", "mode", "domains"),

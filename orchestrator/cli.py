@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator import up_cli
+from orchestrator import speed_cli, up_cli
 from orchestrator.checkpoints import cli as checkpoints_cli
 from orchestrator.evaluate import cli as evaluate_cli
 from orchestrator.literature import cli as tables_cli
@@ -156,7 +156,7 @@ def systems(
     alone, that a training goes on with the same bits when it was saved, and on two workers. Exit code 1 where a promise is broken.
     """
     from orchestrator.errors import Refusal
-    from orchestrator.systems.view import describe_systems, find_system, print_system, print_systems
+    from orchestrator.systems.view import describe_systems, find_system, print_system, print_systems, with_costs
     from orchestrator.tables import console, print_json
 
     if name == "check":
@@ -169,7 +169,7 @@ def systems(
         return
     if checked is not None:
         raise Refusal("one system at a time", path="SYSTEM", value=checked)
-    shown = None if name is None else find_system(name)
+    shown = None if name is None else with_costs(find_system(name))
     if markdown is not None:
         from orchestrator.systems.pages import write_pages
 
@@ -252,6 +252,7 @@ evaluate_cli.register(app)
 report_cli.register(app)
 running_cli.register(app)
 up_cli.register(app)
+speed_cli.register(app)
 translate_cli.register(app)
 
 

@@ -23,7 +23,7 @@ K_RATE = 1e-3  # lambda_k, the learning rate of BEGAN's k
 
 @dataclass(frozen=True)
 class Criterion(ABC):
-    """l(logits, target), the mean over batch and patches, for targets real and fake.
+    """l(logits, target), the mean over batch and patches, for targets real and fake. In fp32 whatever the critic computes in.
 
     `smoothing`: one-sided label smoothing, the critic's target for real pictures is 1 - smoothing (Salimans et al. 2016).
     """
@@ -82,13 +82,13 @@ class LeastSquares(Criterion):
     smoothable = True
 
     def real(self, logits: Tensor) -> Tensor:
-        return (logits - (1.0 - self.smoothing)).square().mean()
+        return (logits.float() - (1.0 - self.smoothing)).square().mean()
 
     def fake(self, logits: Tensor) -> Tensor:
-        return logits.square().mean()
+        return logits.float().square().mean()
 
     def generator(self, logits: Tensor) -> Tensor:
-        return (logits - 1.0).square().mean()
+        return (logits.float() - 1.0).square().mean()
 
     def boundary(self, real: Tensor, fake: Tensor) -> float:
         return 0.5
@@ -125,13 +125,13 @@ class Hinge(Criterion):
     """The hinge of Lim and Ye 2017 (Geometric GAN, eq. 10) and SAGAN."""
 
     def real(self, logits: Tensor) -> Tensor:
-        return F.relu(1.0 - logits).mean()
+        return F.relu(1.0 - logits.float()).mean()
 
     def fake(self, logits: Tensor) -> Tensor:
-        return F.relu(1.0 + logits).mean()
+        return F.relu(1.0 + logits.float()).mean()
 
     def generator(self, logits: Tensor) -> Tensor:
-        return -logits.mean()
+        return -logits.float().mean()
 
     def boundary(self, real: Tensor, fake: Tensor) -> float:
         return 0.0
@@ -144,16 +144,16 @@ class Wasserstein(Criterion):
     """
 
     def real(self, logits: Tensor) -> Tensor:
-        return -logits.mean()
+        return -logits.float().mean()
 
     def fake(self, logits: Tensor) -> Tensor:
-        return logits.mean()
+        return logits.float().mean()
 
     def generator(self, logits: Tensor) -> Tensor:
-        return -logits.mean()
+        return -logits.float().mean()
 
     def boundary(self, real: Tensor, fake: Tensor) -> Tensor:
-        return 0.5 * (real.mean() + fake.mean())
+        return 0.5 * (real.float().mean() + fake.float().mean())
 
 
 class Equilibrium(Wasserstein):
@@ -174,7 +174,7 @@ class Equilibrium(Wasserstein):
 
 def _means(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
     """What a critic said on the average, without its graph."""
-    return real.detach().mean(), fake.detach().mean()
+    return real.detach().float().mean(), fake.detach().float().mean()
 
 
 def _cross_entropy(logits: Tensor, target: float) -> Tensor:

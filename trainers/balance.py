@@ -36,3 +36,12 @@ def turns_of(
         more = max(0, int((target - seen) / ACCURACY_STEP + 1e-6))
         turns[name] = max(base, min(base + more, balance.most_turns))
     return turns, frozenset(name for name, seen in known.items() if seen > target)
+
+
+def base_rates(players: Sequence[Player], balance: Balance) -> dict[str, float]:
+    """Learning rates at the start: the generators keep the preset's, the critics follow `balance.lr_ratio`."""
+    rates = {player.name: player.optimizer.lr for player in players}
+    if balance.lr_ratio is not None:
+        generator = next(player for player in players if not player.critic)
+        rates |= {p.name: generator.optimizer.lr * balance.lr_ratio for p in players if p.critic}
+    return rates

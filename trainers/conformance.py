@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
+from trainers.compiling import as_they_are
 from trainers.engine import Engine
 from trainers.gradients import Gradient, Total
 from trainers.state import digest, load_state, named_state
+from trainers.system import Move
 
 STEPS = 6
 ROUND = 3  # steps after which a system has made each of its moves
@@ -133,7 +135,7 @@ def check_shows(make: Make) -> None:
     """What is shown is what is declared, in the sizes of the domains."""
     of = make({})
     images = {domain: torch.zeros(SHOWN, *of.shapes[domain]) for domain in of.system.reads.domains}
-    with torch.no_grad():
+    with torch.no_grad(), of.watching():
         shown = of.system.show({domain: picture.to(of.device) for domain, picture in images.items()})
     if others := set(shown) - set(of.system.shows):
         raise BrokenPromise(f"show gives {_list(others)}, which `shows` does not declare")
@@ -145,6 +147,27 @@ def check_shows(make: Make) -> None:
         raise BrokenPromise(f"it translates to {_list(others)}, which it does not read")
 
 
+def check_precision(make: Make) -> None:
+    """Where networks compute in bf16, losses are still added up in fp32: bf16 has 8 bits, and a mean of many numbers needs more."""
+    of = make({})
+    of.options = replace(of.options, precision="bf16")
+    told, coarse = of.ledger.vector, dict[str, str]()
+
+    def watched(move: Move) -> Tensor:
+        for weighed, _ in move.pairs:
+            coarse.update({n: str(seen.dtype) for n, seen in weighed.raw.items() if seen.dtype != torch.float32})
+        return told(move)
+
+    of.ledger.vector = watched  # type: ignore[method-assign]
+    with as_they_are():  # compiled for bf16 they would say the same, half a minute later
+        played(of, ROUND, report=True)
+    if coarse:
+        kind = next(iter(coarse.values()))
+        raise BrokenPromise(
+            f"under precision bf16 {_list(set(coarse))} is made in {kind}: take x.float() where a loss takes x"
+        )
+
+
 PROMISES = (
     Promise("terms", "every declared loss is seen", check_terms),
     Promise("players", "each parameter has one player, and moves", check_players),
@@ -154,6 +177,7 @@ PROMISES = (
     Promise("reporting", "watching changes no bits", check_reporting),
     Promise("silence", "a loss of weight 0 is shown and acts on nothing", check_silence),
     Promise("shows", "what is shown is what is declared", check_shows),
+    Promise("precision", "losses are fp32 where networks are bf16", check_precision),
 )
 
 

@@ -8,13 +8,15 @@ for any number of workers, and nothing a step does not name can move.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from trainers import randomness
-from trainers.balance import turns_of
+from trainers.balance import base_rates, turns_of
+from trainers.compiling import as_they_are, compile_networks
 from trainers.gradients import FlatGradient, Gradient, OwnGradient, Total, differentiate, reduce_move
 from trainers.ledger import VOTES, Ledger, Skips
 from trainers.pool import Pool
@@ -33,7 +35,8 @@ RETREAT_FACTOR = 0.5  # on every learning rate, from the step of a retreat on
 
 @dataclass(frozen=True)
 class Options:
-    """How to compute, apart from what. `precision`: fp32, tf32 or bf16; `ema`: decay of the generators' average, 0 is off.
+    """How to compute, apart from what. `precision`: fp32, tf32 or bf16; `ema`: decay of the generators' average, 0 is off;
+    `compiled`: whether torch compiles the networks (see `trainers.compiling`).
 
     `on_nonfinite`: stop and rollback raise, skip leaves the update out; who catches the error goes back, or does not.
     """
@@ -44,6 +47,7 @@ class Options:
     on_nonfinite: str = "stop"
     ema: float = 0.0
     balance: Balance = field(default_factory=Balance)
+    compiled: bool = False
 
 
 class Engine:
@@ -58,6 +62,8 @@ class Engine:
     ) -> None:
         self.system = system.to(device, memory_format=LAYOUTS[options.layout])  # type: ignore[call-overload]
         assert not any(True for _ in system.buffers()), "a replica's buffers would belong to a worker; none are kept"
+        if options.compiled:
+            compile_networks(network for player in system.players for network in player.networks)
         self.read, self.shapes, self.tree, self.options, self.device = read, shapes, tree, options, device
         self.t = 0
         self.draws = dict.fromkeys(system.reads.sources, 0)
@@ -68,7 +74,7 @@ class Engine:
         self.gradients = {p.name: self._gradient(p) for p in system.players}
         self.scalar_sum = LocalSum(self.ledger.size, device)
         self.optimizers = {p.name: p.optimizer.build(p.parameters) for p in system.players}
-        self.base_rates = _base_rates(system.players, options.balance)
+        self.base_rates = base_rates(system.players, options.balance)
         self.pools = {replica: self._build_pools() for replica in tree.hosted}
         self.ema = {n: p.detach().clone() for n, p in self._averaged()} if options.ema > 0 else {}
         # Running accuracy of each critic: [before the last step, now]. Decisions read the first, so no step waits.
@@ -196,7 +202,7 @@ class Engine:
         return True
 
     def _segment(self, game: Iterator[Move], replica: int, segment: int) -> Move | None:
-        """Run a game to its next yield with its own random stream; modes must be at the yield as they were at entry."""
+        """Run a game to its next yield, on its own random stream; modes must be then what they were."""
         randomness.seed_generators(self.device, self.options.seed, STAGE, self.t, replica, segment)
         with self.autocast():
             enabled = torch.is_autocast_enabled(self.device.type)
@@ -211,12 +217,18 @@ class Engine:
             for name, term in weighed.silent.items():
                 path = (self.options.seed, STAGE, self.t, replica, segment, "silent", name)
                 randomness.seed_generators(self.device, *path)
-                with torch.no_grad(), self.autocast():
+                with torch.no_grad(), self.watching():
                     weighed.observe(name, term(), silent=True)
 
     def autocast(self) -> torch.autocast:
         """bf16 where asked for; otherwise a context that does nothing."""
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.options.precision == "bf16")
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """The arithmetic of a step for what is only looked at: networks run as they are written."""
+        with self.autocast(), as_they_are():
+            yield
 
     def _move(self, flat: Gradient, total: Total) -> None:
         """Step a player's optimizer on the reduced gradient."""
@@ -279,12 +291,3 @@ class Engine:
         """A replica's pools: the system's sizes are over all replicas."""
         share = {d: -(-size // self.tree.replicas) for d, size in self.system.pools.items()}
         return {d: Pool(capacity, self.shapes[d], self.device) for d, capacity in share.items()}
-
-
-def _base_rates(players: Sequence[Player], balance: Balance) -> dict[str, float]:
-    """Learning rates at the start: the generators keep the preset's, the critics follow `balance.lr_ratio`."""
-    rates = {player.name: player.optimizer.lr for player in players}
-    if balance.lr_ratio is not None:
-        generator = next(player for player in players if not player.critic)
-        rates |= {p.name: generator.optimizer.lr * balance.lr_ratio for p in players if p.critic}
-    return rates

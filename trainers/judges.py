@@ -163,7 +163,7 @@ class Own:
         system, engine = self._viewer.system, self._viewer.engine
         if not system.judges or len(chunk.images) < len(self._viewer.domains):
             return
-        with engine.autocast():
+        with engine.watching():
             labels = {d: of.to(engine.device) for d, of in chunk.labels.items()}
             told = system.verdicts({**chunk.images, **chunk.shown}, labels)
         classes = [chunk.labels[domain].tolist() for domain in system.reads.labelled]

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from trainers.compiling import as_they_are
+
 Judge = Callable[[Tensor], Tensor]  # images [N,C,H,W] -> logits [N,...]
 TINY = 1e-12  # inside the square root, whose own gradient is infinite at 0
 
@@ -52,7 +54,7 @@ def gradient_penalty(judge: Judge, real: Tensor, fake: Tensor, kind: str, patche
     count = min(len(real), len(fake))
     real, fake = real[:count].detach().float(), fake[:count].detach().float()
     share = torch.rand((count, 1, 1, 1), device=real.device)
-    with torch.autocast(real.device.type, enabled=False), torch.enable_grad():
+    with as_they_are(), torch.autocast(real.device.type, enabled=False), torch.enable_grad():
         point = torch.lerp(real, fake, share).requires_grad_()
         (slope,) = torch.autograd.grad(PATCHES[patches](judge(point)).sum(), point, create_graph=graph)
         norm = (slope.flatten(1).square().sum(1) + TINY).sqrt()

@@ -121,7 +121,7 @@ class Viewer:
         told = {attributes(d): self._told(samples.attributes, d, number) for d in reads.attributed if d in images}
         told |= {texts(d): self._told(samples.text, d, number) for d in reads.captioned if d in images}
         randomness.seed_generators(self.engine.device, self.engine.options.seed, "evaluate", number, *path)
-        with self.engine.autocast():
+        with self.engine.watching():
             shown: dict[str, Tensor] = self.system.show({**images, **told})
         return shown
 

@@ -14,9 +14,9 @@ from ray import tune
 from ray.tune.trainable.function_trainable import wrap_function
 
 from cluster.conditions import OtherConditions
-from cluster.conductor import HALTED
 from cluster.layout import SweepPaths
-from cluster.report import Place, Report, Tell
+from cluster.report import HALTED, TOO_LARGE, Place, Report, Tell
+from cluster.room import TooLarge
 from cluster.run import Run
 from cluster.stop import StopRequest
 from cluster.training import train
@@ -91,7 +91,8 @@ def train_or_tell(run: Run, place: Place, tell: Tell, wish: Callable[[], str | N
                 return "preempted" if draining.is_asked() else wish()
 
             train(run, place, output.telling(tell), asked, output.beating(watchdog.beat))
-    except HALTING as error:
-        tell(Report(0, {}, outcome=HALTED, error=str(error)))
+    except (*HALTING, TooLarge) as error:
+        outcome = TOO_LARGE if isinstance(error, TooLarge) else HALTED
+        tell(Report(0, {}, outcome=outcome, error=str(error)))
         return False
     return True

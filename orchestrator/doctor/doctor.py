@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.finding import Finding
-from orchestrator.planning.memory import free_memory
+from cluster.memory import free_memory
 from orchestrator.sweep_file.quantities import size_text
 
 NAME = "i2i-cluster"

@@ -12,7 +12,7 @@ from typing import Any
 
 from cluster.estimate import Estimate, measure, measure_on_gpu, weighed
 from cluster.log.records import SweepState
-from orchestrator.planning.memory import free_memory
+from cluster.memory import free_memory
 from orchestrator.planning.plan import Plan
 from orchestrator.planning.stages import stages_of
 from orchestrator.search.view import trainings

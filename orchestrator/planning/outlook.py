@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cluster.memory import free_memory
 from cluster.targets.target import Need, Survey, Target
 from data_shards.address import is_remote
-from orchestrator.planning.memory import free_memory
 from orchestrator.planning.plan import Plan
 from orchestrator.planning.sizes import Machine, this_machine
 from orchestrator.search.view import trainings

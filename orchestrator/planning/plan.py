@@ -142,6 +142,7 @@ class Plan:
             threads=sweep.resources.threads,
             precision=sizes.precision,
             layout=sweep.layout,
+            compile=sweep.compile,
             exact=sweep.exact,
             on_nonfinite=sweep.on_nonfinite,
             storage=self.storage,
@@ -216,6 +217,4 @@ def _notes(right: Checked) -> list[str]:
         notes.append(
             f"evaluation.samples {samples} is more than there are to validate ({counts}): all of them are looked at"
         )
-    if sizes.precision == "bf16" and not sizes.gpus_per_worker:
-        notes.append("bf16 on a CPU without bf16 units is many times slower than fp32")
     return notes

@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cluster.processor import lacking
 from cluster.schedulers.halving import rungs
 from cluster.targets.target import Node
 from orchestrator.errors import Refusal
@@ -30,13 +31,15 @@ USUAL_REPORT = 100  # steps between reports, where a training is long enough
 class Machine:
     """What this machine, or a cluster, offers: CPUs (fractional in a container) and GPUs. name: for people.
 
-    nodes: what each node has; of one machine, or where nobody knows, none.
+    nodes: what each node has; of one machine, or where nobody knows, none. lacks: "bf16" or "compile" -> what its CPUs have none
+    of, in words; nothing where nobody knows.
     """
 
     cpus: float
     gpus: int
     name: str = "this machine"
     nodes: tuple[Node, ...] = ()
+    lacks: Mapping[str, str] = field(default_factory=dict)
 
     def places(self, cpus: float, gpus: float) -> int:
         """How many workers that take so much run at a time. One is never split between nodes."""
@@ -83,7 +86,7 @@ def this_machine() -> Machine:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     devices = list(Path("/dev").glob("nvidia[0-9]*"))
     chosen = len([name for name in visible.split(",") if name.strip()]) if visible is not None else len(devices)
-    return Machine(cpus, min(chosen, len(devices)))
+    return Machine(cpus, min(chosen, len(devices)), lacks=lacking())
 
 
 def find_sizes(
@@ -121,10 +124,7 @@ def find_sizes(
         *_check_intervals(sweep, sizes),
         *_check_room(sweep, machine, sizes),
     ]
-    if sweep.precision == "tf32" and not gpus:
-        problem = "tf32 needs a GPU, and the workers have none"
-        found.append(Refusal(problem, path="precision", value="tf32", rests=["resources"]))
-    return sizes, found
+    return sizes, [*found, *_check_compile(sweep, machine), *([] if gpus else _check_precision(sweep, machine))]
 
 
 def pauses(sweep: Sweep) -> tuple[int, ...]:
@@ -190,6 +190,31 @@ def _check_intervals(sweep: Sweep, sizes: Sizes) -> list[Refusal]:
             rests = ["steps", "scheduler"]
             found.append(Refusal(problem, path="every.evaluate", value=sizes.evaluate, rests=rests))
     return found
+
+
+def _check_precision(sweep: Sweep, machine: Machine) -> list[Refusal]:
+    """What CPUs have no arithmetic for."""
+    wanted, rests = sweep.precision, ["resources"]
+    if wanted == "tf32":
+        return [Refusal("tf32 needs a GPU, and the workers have none", path="precision", value=wanted, rests=rests)]
+    if wanted != "bf16":
+        return []
+    if "bf16" in machine.lacks:
+        problem = f"bf16 needs a GPU or a CPU that multiplies in it, and {machine.name} has {machine.lacks[wanted]}"
+        problem += "; nearest: fp32"
+        return [Refusal(problem, path="precision", value=wanted, rests=rests)]
+    if (capability := sweep.resources.cpu_capability) != "auto":
+        problem = f"bf16 needs resources.cpu_capability: auto; {capability} leaves the CPU's bf16 units out"
+        return [Refusal(problem, path="precision", value=wanted, rests=rests)]
+    return []
+
+
+def _check_compile(sweep: Sweep, machine: Machine) -> list[Refusal]:
+    """What nobody can make kernels with."""
+    if not sweep.compile or "compile" not in machine.lacks:
+        return []
+    problem = f"torch compiles with a C++ compiler, and {machine.name} has {machine.lacks['compile']}"
+    return [Refusal(problem, path="compile", value=True, rests=["resources"])]
 
 
 def _check_room(sweep: Sweep, machine: Machine, sizes: Sizes) -> list[Refusal]:

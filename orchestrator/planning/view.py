@@ -80,6 +80,7 @@ def describe(plan: Plan, estimate: Measured = None, look: Look | None = None) ->
             "evaluation": _evaluation(plan),
             "precision": sizes.precision,
             "layout": sweep.layout,
+            "compile": sweep.compile,
             "exact": sweep.exact,
             "on_nonfinite": sweep.on_nonfinite,
             "seed": sweep.seed,
@@ -144,7 +145,7 @@ def _summary(told: dict[str, Any]) -> Columns:
         "every": f"report {every['report']}, evaluate {every['evaluate']}, checkpoint {every['checkpoint']} steps",
         "evaluation": f"at most {training['evaluation']['samples']} pictures of a domain, "
         f"{_count(training['evaluation']['draws'], 'draw')} of each where they differ",
-        "arithmetic": f"{training['precision']}, {training['layout']}, "
+        "arithmetic": f"{training['precision']}, {training['layout']}, {'compiled, ' if training['compile'] else ''}"
         + ("exact" if training["exact"] else "not exact")
         + f"; a loss that is not finite: {training['on_nonfinite']}",
         "set here": ", ".join(f"{key} {words(value)}" for key, value in told["written"].items())

@@ -178,6 +178,10 @@ class Sweep(Part):
         default="auto", description="Arithmetic; auto: what the device is good at."
     )
     layout: Literal["contiguous", "channels_last"] = Field(default="contiguous", description="Memory order of images.")
+    compile: bool = Field(
+        default=False,
+        description="Compile the networks with torch: a minute at the start, once for all trials of a machine.",
+    )
     exact: bool = Field(
         default=True, description="Deterministic arithmetic on GPUs: a resumed run is the same to the bit."
     )

@@ -13,8 +13,9 @@ from typing import Any
 
 from orchestrator.sweep_file.sweep import DEFAULT_PRESET
 from orchestrator.sweep_file.yaml_file import read_yaml
+from orchestrator.systems.costs import costs_table
 from orchestrator.systems.paper import read_paper
-from orchestrator.systems.view import find_system
+from orchestrator.systems.view import find_system, with_costs
 from orchestrator.tables import words
 from trainers.settings import Balance
 from trainers.system import System
@@ -23,6 +24,10 @@ from trainers.systems.catalog import SYSTEMS
 INDEX = "README.md"
 BEGIN, END = "<!-- learns: begin -->", "<!-- learns: end -->"
 UNMEASURED = "Not measured yet."
+COUNTED = (
+    "Counted, not measured, with the default settings: what weights, gradients, moments and averages take, and all that a pass "
+    "makes, as if nothing of it were given back. More samples at a time take more of the latter."
+)
 ARXIV = re.compile(r"arXiv:[0-9.]+[0-9]")
 ROOT = "../.."  # of the repository, seen from a page
 
@@ -79,7 +84,7 @@ def index() -> str:
 
 def page(name: str, learns: str, sweeps: Sequence[Path]) -> str:
     """The page of the system `name`. learns: what was measured. sweeps: the examples that train it."""
-    system, told = SYSTEMS[name], find_system(name)
+    system, told = SYSTEMS[name], with_costs(find_system(name))
     source = f"{system.__module__.replace('.', '/')}.py"
     papers = _linked(", ".join(ARXIV.findall(system.citation)))
     scores = ", ".join(f"`{score}`" for score in told["scores"])
@@ -95,6 +100,7 @@ def page(name: str, learns: str, sweeps: Sequence[Path]) -> str:
         f"## Presets: `preset: NAME`\n\n{_presets(told['presets'])}" if system.presets else "",
         f"## Settings: `hyper.*`\n\n{_table([_field(field) for field in told['hyper']])}",
         f"## Balance: `balance.*`\n\n{_balance(system)}",
+        f"## What a step takes\n\n{COUNTED}\n\n{_table(costs_table(told['costs']))}" if told["costs"] else "",
         f"## A sweep to start from\n\n{start}" if (start := _sweep(system, sweeps)) else "",
         f"## What it learns\n\n{BEGIN}\n{learns}\n{END}",
     ]

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from orchestrator.errors import Refusal, nearest, show
+from orchestrator.systems.costs import costs_of, costs_table
 from orchestrator.systems.existence import condition
 from orchestrator.systems.paper import read_paper
 from orchestrator.tables import facts, print_parts, table
@@ -29,6 +30,11 @@ def find_system(name: str) -> dict[str, Any]:
     return _describe(SYSTEMS[name])
 
 
+def with_costs(system: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with what a step takes by the size of its pictures, which needs a second or two to count."""
+    return {**system, "costs": costs_of(SYSTEMS[system["name"]])}
+
+
 def print_systems(console: Console) -> None:
     """Print a line for each system."""
     rows = [
@@ -45,7 +51,7 @@ def print_systems(console: Console) -> None:
 
 
 def print_system(system: dict[str, Any], console: Console) -> None:
-    """Print one system, given as `find_system` does: its objective, its losses and their names, its settings."""
+    """Print one system, given as `with_costs` does: its objective, its losses and their names, its settings, its costs."""
     about = facts(
         {
             "system": system["name"],
@@ -57,7 +63,8 @@ def print_system(system: dict[str, Any], console: Console) -> None:
         }
     )
     keys = {"weights.*": "terms", "preset": "presets", "hyper.*": "hyper", "balance.*": "balance"}
-    print_parts(console, about, *(table(title, system[key]) for title, key in keys.items() if system[key]))
+    parts = [table(title, system[key]) for title, key in keys.items() if system[key]]
+    print_parts(console, about, *parts, table("a step, with the default settings", costs_table(system["costs"])))
 
 
 def _describe(system: type[System]) -> dict[str, Any]:

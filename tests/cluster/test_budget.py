@@ -2,10 +2,11 @@
 
 import pytest
 
-from cluster.conductor import HALTED, NothingToRunOn
+from cluster.conductor import NothingToRunOn
 from cluster.job import Asha
 from cluster.log.lock import SweepBusy
 from cluster.log.records import CONTINUE, STOP
+from cluster.report import HALTED
 from data_shards.errors import DataError, Unreachable
 from tests.cluster.conducting import crash, evaluated, started
 

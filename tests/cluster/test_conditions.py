@@ -73,3 +73,15 @@ def test_what_the_libraries_below_are_told_is_a_condition(run, monkeypatch):
     with pytest.raises(OtherConditions, match=r"avx512 was asked for|default was asked for"):
         other = "default" if before["device"] != "cpu with DEFAULT" else "avx512"
         conditions(replace(run, cpu_capability=other), "cpu")
+
+
+def test_bf16_is_of_processors_that_multiply_in_it(run, monkeypatch):
+    coarse = replace(run, precision="bf16")
+    monkeypatch.setattr("cluster.conditions.bf16_units", lambda: ["avx512_bf16"])
+    assert conditions(coarse, "cpu")["device"] == f"{conditions(run, 'cpu')['device']} and avx512_bf16"
+    monkeypatch.setattr("cluster.conditions.bf16_units", list)
+    with pytest.raises(
+        OtherConditions, match=r"bf16 was asked for, and this processor has no bf16 units \(avx512_bf16"
+    ):
+        conditions(coarse, "cpu")
+    assert conditions(run, "cpu")["device"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster import memory
 from cluster.finding import Finding
 from data_shards.errors import DataError
 from data_shards.store import FolderStore, open_store
@@ -14,7 +15,6 @@ from orchestrator.doctor import doctor
 from orchestrator.doctor import storage as doctor_storage
 from orchestrator.doctor.doctor import LEAST_DISK, LONGEST_TEMPORARY, examine
 from orchestrator.doctor.storage import Step, examine_storage
-from orchestrator.planning import memory
 from orchestrator.planning.sizes import Machine
 
 STEPS = ["put", "get", "list", "conditional put", "clock", "delete"]

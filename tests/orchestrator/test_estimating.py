@@ -1,5 +1,7 @@
 """How long a step takes: tried where that is quick, counted where it is not."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -29,6 +31,12 @@ def test_a_small_step_is_tried(sized):
     assert found.state_bytes > 3 * 4 * found.parameters * 0.9, "weights and two moments of Adam"
     assert found.basis == "a thread of this machine's processor"
     assert torch.are_deterministic_algorithms_enabled() is False, "nothing of it stays"
+
+
+def test_nothing_is_compiled_for_an_estimate(sized, monkeypatch):
+    monkeypatch.setattr("trainers.engine.compile_networks", None)  # to call it would raise
+    run, shapes = sized()
+    assert measure(replace(run, compile=True), shapes).basis.endswith(" of this machine's processor, not compiled")
 
 
 def test_a_wide_one_is_counted_and_never_built(sized, monkeypatch):

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.sweep_file.yaml_file import parse_yaml
+from orchestrator.systems.costs import costs_of
 from orchestrator.systems.pages import BEGIN, END, INDEX, UNMEASURED, index, page, write_pages
 from orchestrator.systems.paper import parse_paper, read_paper
-from orchestrator.systems.view import find_system
+from orchestrator.systems.view import find_system, with_costs
 from trainers.settings import Balance
 from trainers.systems.catalog import SYSTEMS
 
@@ -116,7 +117,9 @@ def test_the_command_line_shows_a_system(run):
     out = run("systems", "wgan")[1]
     for part in ("pictures of b", "max over f of Lipschitz constant 1", "lambda_GP", "WGAN-LP", "critic_turns"):
         assert part in out
-    assert json.loads(run("systems", "wgan", "-o", "json")[1]) == json.loads(json.dumps(find_system("wgan")))
+    assert json.loads(run("systems", "wgan", "-o", "json")[1]) == json.loads(
+        json.dumps(with_costs(find_system("wgan")))
+    )
 
 
 @EACH_SYSTEM
@@ -186,3 +189,17 @@ def test_the_tables_of_a_page_are_whole(name):
             columns = cells
         else:
             columns = 0
+
+
+def test_what_a_step_takes_is_told_by_size():
+    costs = with_costs(find_system("pix2pix"))["costs"]
+    assert [row["image"] for row in costs] == [64, 128, 256] and {row["samples"] for row in costs} == {1}
+    for name in ("memory_bytes", "flops"):
+        values = [row[name] for row in costs]
+        assert values == sorted(values) and values[0] > 0
+    assert all(row["memory_bytes"] > 5 * 4 * row["parameters"] for row in costs), "weights, gradients, moments, average"
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_every_system_tells_what_a_step_takes(name):
+    assert costs_of(SYSTEMS[name]), "at some size"

@@ -82,6 +82,7 @@ def drawn(mu: Tensor, log_sigma: Tensor) -> Tensor:
 
 def divergence(mu: Tensor, log_sigma: Tensor) -> Tensor:
     """KL(N(mu, sigma) || N(0, 1)), the mean over samples and over what a condition consists of: a scalar."""
+    mu, log_sigma = mu.float(), log_sigma.float()
     return 0.5 * (mu.square() + (2.0 * log_sigma).exp() - 1.0 - 2.0 * log_sigma).mean()
 
 

@@ -189,7 +189,8 @@ def gaps_of(real: Tensor, made: Tensor, regions: Tensor) -> Tensor:
 
     regions: `[N,regions,H,W]`, which add up to 1 at each pixel. So do the gaps to the mean over the map.
     """
-    gap = (made - real[:, None]).abs().mean(2)
+    gap = (made.float() - real.float()[:, None]).abs().mean(2)
     height, width = gap.shape[2:]
-    share = F.adaptive_avg_pool2d(regions, (height, width)).to(gap.dtype)
-    return torch.einsum("nkp,nrp->nkr", gap.flatten(2), share.flatten(2)) / share[0, 0].numel()
+    share = F.adaptive_avg_pool2d(regions.float(), (height, width))
+    with torch.autocast(gap.device.type, enabled=False):  # a product of matrices, but a loss
+        return torch.einsum("nkp,nrp->nkr", gap.flatten(2), share.flatten(2)) / share[0, 0].numel()

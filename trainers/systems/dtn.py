@@ -159,7 +159,7 @@ class DTN(System):
 
     def judged(self, b: Tensor, fake: Tensor, idt: Tensor) -> Scored:
         """D's loss of real pictures, of G(a) and of G(b), `[N,C,H,W]` each, and its accuracy: of real against all else."""
-        said = [self.d(pictures).flatten(1) for pictures in (fake, idt, b)]
+        said = [self.d(pictures).flatten(1).float() for pictures in (fake, idt, b)]
         of_a, of_b, real = (odds_of(logits) for logits in said)
         if self.hyper.critic == TERNARY:
             parts = [-logits.log_softmax(1)[:, kind].mean() for kind, logits in enumerate(said)]
@@ -205,6 +205,7 @@ def odds_of(logits: Tensor) -> Tensor:
 
 def total_variation(pictures: Tensor) -> Tensor:
     """The mean over the pixels of the length of (right neighbour - pixel, lower neighbour - pixel): a scalar."""
+    pictures = pictures.float()
     right = pictures[:, :, :-1, 1:] - pictures[:, :, :-1, :-1]
     below = pictures[:, :, 1:, :-1] - pictures[:, :, :-1, :-1]
     return (right.square() + below.square() + TINY).sqrt().mean()

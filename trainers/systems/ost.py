@@ -204,7 +204,7 @@ class OST(System):
         code = same.code(b)
         again = same.picture(code)
         judged = {"adv_many": lambda: self.gan.generator(self.d_many(again))} if hyper.gan_many else {}
-        made = self.weigh(recon_many=distance(again, b), kl=code.square().mean(), **judged)
+        made = self.weigh(recon_many=distance(again, b), kl=code.float().square().mean(), **judged)
         yield Move((made, self.many, *(() if hyper.freeze_shared else (self.inner,))))
 
         pool = replica.pool(hyper.many)

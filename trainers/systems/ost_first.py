@@ -118,7 +118,7 @@ class OSTFirst(System):
         made = self.weigh(
             adv_first=lambda: self.gan.generator(self.d_many(again)),
             recon_first=distance(again, b),
-            kl_first=code.square().mean(),
+            kl_first=code.float().square().mean(),
         )
         yield Move((made, self.autoencoder))
 

@@ -160,7 +160,7 @@ class Pix2PixHD(System):
     def match(self, real: Sequence[Sequence[Tensor]], fake: Sequence[Sequence[Tensor]]) -> Tensor:
         """How far D's features of generated pictures are from those of real ones; maps of each size: a scalar."""
         parts = [
-            (r.detach() - f).abs().mean() * (LAYERS_WEIGH / (len(theirs) - 1))
+            (r.detach().float() - f.float()).abs().mean() * (LAYERS_WEIGH / (len(theirs) - 1))
             for theirs, mine in zip(real, fake, strict=True)
             for r, f in zip(theirs[:-1], mine[:-1], strict=True)
         ]

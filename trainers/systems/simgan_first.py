@@ -63,7 +63,7 @@ class SimGANFirstHyper(Learning):
                 return task.features(pictures)
             return pictures if self.psi == PIXELS else pictures.mean(1, keepdim=True)
 
-        return REDUCTIONS[self.reduction]((psi(refined) - psi(a)).abs())
+        return REDUCTIONS[self.reduction]((psi(refined).float() - psi(a).float()).abs())
 
 
 FIRST_TERMS = (

@@ -1,0 +1,99 @@
+"""A step that has no room in memory: the trial ends, is told what would fit, and nobody tries it again."""
+
+import re
+from dataclasses import replace
+
+import pytest
+import torch
+
+from cluster import room
+from cluster.report import TOO_LARGE, Place, Report
+from cluster.room import is_out_of_memory, replicas_that_fit
+from cluster.weigh import weigh
+from cluster.workers.trial import train_or_tell
+from tests.cluster.conducting import started
+from trainers.engine import Engine
+
+SHAPES = {"a": (3, 32, 32), "b": (3, 32, 32)}
+CUDA = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB. GPU 0 has a total capacity of 8 GiB")
+CPU = RuntimeError(
+    "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes. "
+    "Error code 12 (Cannot allocate memory)"
+)
+
+
+def taking(run, replicas):
+    """Bytes that a step of so many replicas takes at most."""
+    weight = weigh(replace(run, data=replace(run.data, replicas=replicas)), SHAPES)
+    assert weight is not None
+    return weight.memory
+
+
+@pytest.fixture
+def whole(run):
+    """Eight samples at a time."""
+    return replace(run, data=replace(run.data, batch=8, replicas=1))
+
+
+@pytest.fixture
+def told_of(monkeypatch):
+    """What a run tells whose third step raises an error."""
+
+    def train(run, error):
+        step = Engine.step
+
+        def broken(self, report=False):
+            if self.t == 2:
+                raise error
+            step(self, report)
+
+        monkeypatch.setattr(Engine, "step", broken)
+        told: list[Report] = []
+        trained = train_or_tell(run, Place(), lambda report: not told.append(report))  # type: ignore[func-returns-value]
+        return trained, told[-1]
+
+    return train
+
+
+def test_an_error_of_memory_is_known():
+    assert is_out_of_memory(CUDA) and is_out_of_memory(CPU)
+    assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+
+
+def test_more_replicas_take_less_at_a_time(whole):
+    assert taking(whole, 8) < taking(whole, 4) < taking(whole, 2) < taking(whole, 1)
+    for replicas in (2, 4, 8):
+        assert replicas_that_fit(whole, SHAPES, taking(whole, replicas), 1) == (replicas, taking(whole, replicas))
+    assert replicas_that_fit(whole, SHAPES, taking(whole, 8) - 1, 1) is None, "one sample at a time is the least"
+    assert replicas_that_fit(whole, SHAPES, taking(whole, 8), 2) is None, "a system that needs two"
+
+
+@pytest.mark.parametrize(("error", "said"), [(CUDA, "CUDA out of memory"), (CPU, r"\[enforce fail at alloc_cpu")])
+def test_the_trial_ends_and_names_what_would_fit(whole, told_of, monkeypatch, error, said):
+    monkeypatch.setattr(room, "free_memory", lambda: taking(whole, 4))
+    trained, report = told_of(whole, error)
+    assert not trained and report.outcome == TOO_LARGE
+    assert report.error.startswith("step 3 is out of memory on cpu, 8 samples at a time (")
+    assert re.search(said, report.error)
+    assert "; data.replicas: 4, which takes at most " in report.error
+    assert report.error.endswith(" would fit, as another training: set it, or take smaller pictures or networks")
+
+
+def test_where_nothing_fits_that_is_said(whole, told_of, monkeypatch):
+    monkeypatch.setattr(room, "free_memory", lambda: 1000)
+    _, report = told_of(whole, CUDA)
+    assert "; no number of replicas would fit: take smaller pictures, networks or batches" in report.error
+
+
+def test_another_error_is_left_as_it_is(whole, told_of):
+    with pytest.raises(RuntimeError, match=r"^shapes do not match$"):
+        told_of(whole, RuntimeError("shapes do not match"))
+
+
+def test_it_is_not_tried_again_and_the_others_go_on(sweep):
+    conductor = sweep.attempt(trials=2, failures=5)
+    assert started(conductor) == [0, 1]
+    conductor.ended(0, TOO_LARGE, "step 1 is out of memory")
+    assert started(conductor) == [] and conductor.state.trials[0].state == "failed"
+    conductor.ended(1, "done", None)
+    assert conductor.close() == "done"
