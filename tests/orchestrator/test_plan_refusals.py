@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from data_shards.store import open_store
-from orchestrator.planning.sizes import Machine
 from orchestrator.sweep_file.sweep import read_sweep
 
 CYC = "search: {weights.cyc: {log_uniform: [1, 30]}}\ntrials: 4\n"
@@ -162,10 +161,6 @@ OTHERWISE = L1 + "trials: 4\n"  # right, where a search is wrong
         ),
         ("resources: {gpus_per_worker: 1}", "resources.gpus_per_worker: 1 x 1 GPUs are more than this machine's 0"),
         ("precision: tf32", "precision: tf32 needs a GPU, and the workers have none"),
-        (
-            "precision: bf16\nresources: {cpu_capability: avx512}",
-            "precision: bf16 needs resources.cpu_capability: auto; avx512 leaves the CPU's bf16 units out",
-        ),
         # The networks.
         ("data: {image: 50}", "data.image: "),
         ("system: pix2pix\ndata: {image: 100}", "data.image: "),
@@ -281,21 +276,3 @@ def test_a_cache_folder_must_be_one_of_this_machine(refused, values):
     assert (
         Path(read_sweep(values("data: {cache: {folder: here}}"), "sweep.yaml").data.cache.folder) == Path.cwd() / "here"
     )
-
-
-LACKS = {"bf16": "no units", "compile": "no g++"}
-
-
-def test_what_has_no_compiler_compiles_nothing(refused, planned):
-    (told,) = refused("compile: true", machine=Machine(cpus=4, gpus=0, lacks=LACKS))
-    assert told == "sweep.yaml: compile: torch compiles with a C++ compiler, and this machine has no g++"
-    assert planned("compile: true").run(0, {}).compile is True
-
-
-def test_bf16_is_refused_where_the_cpus_are_known_to_lack_it(refused, planned):
-    (told,) = refused("precision: bf16", machine=Machine(cpus=4, gpus=0, lacks=LACKS))
-    assert told.endswith(
-        "bf16 needs a GPU or a CPU that multiplies in it, and this machine has no units; nearest: fp32"
-    )
-    for machine in (Machine(4, 0), Machine(4, 0, "http://head:8265"), Machine(4, 1, lacks=LACKS)):
-        assert planned("precision: bf16", machine=machine).sizes.precision == "bf16"

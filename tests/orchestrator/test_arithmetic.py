@@ -1,0 +1,27 @@
+"""An arithmetic that a machine has not, or must not use: told in one line before anything starts."""
+
+from orchestrator.planning.sizes import Machine
+
+LACKS = {"bf16": "no units", "compile": "no g++"}
+
+
+def test_what_has_no_compiler_compiles_nothing(refused, planned):
+    (told,) = refused("compile: true", machine=Machine(4, 0, lacks=LACKS))
+    assert told == "sweep.yaml: compile: torch compiles with a C++ compiler, and this machine has no g++"
+    assert planned("compile: true").run(0, {}).compile is True
+
+
+def test_bf16_is_refused_where_the_cpus_are_known_to_lack_it(refused, planned):
+    (told,) = refused("precision: bf16", machine=Machine(cpus=4, gpus=0, lacks=LACKS))
+    assert told.endswith(
+        "bf16 needs a GPU or a CPU that multiplies in it, and this machine has no units; nearest: fp32"
+    )
+    for able in (Machine(4, 0), Machine(4, 1, lacks=LACKS)):
+        assert planned("precision: bf16", machine=able).sizes.precision == "bf16"
+
+
+def test_an_instruction_set_without_bf16_units_is_refused_beside_it(refused):
+    (told,) = refused("precision: bf16\nresources: {cpu_capability: avx512}", machine=Machine(4, 0))
+    assert told == (
+        "sweep.yaml: precision: bf16 needs resources.cpu_capability: auto; avx512 leaves the CPU's bf16 units out"
+    )
