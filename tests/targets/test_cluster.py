@@ -189,10 +189,16 @@ def _steps(laptop: Laptop) -> bool:
 
 @contextmanager
 def _held(laptop: Laptop) -> Iterator[None]:
-    """The trials' processes stand still, as many as there are by now."""
+    """The trials' processes stand still, as many as are seen: one is enough to keep the sweep from its end.
+
+    A look may come while a process changes its title, and miss it.
+    """
     up = _up(laptop)
-    held = [pid for pid in processes_of(up.mark, up.folder) if title(psutil.Process(pid)) == TRIAL]
-    assert held, "they ended before they were held"
+
+    def look() -> list[int]:
+        return [pid for pid in processes_of(up.mark, up.folder) if title(psutil.Process(pid)) == TRIAL]
+
+    held = until("a trial's process is seen before it ends", look, 30)
     for pid in held:
         os.kill(pid, signal.SIGSTOP)
     try:
