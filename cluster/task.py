@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import nn
 
@@ -14,15 +12,10 @@ from data_shards.store import open_store
 from trainers.networks.classifier import Classifier, Regressor, Segmenter
 from trainers.system import System
 from trainers.systems import classifier, regressor, segmenter
+from trainers.task_maps import KINDS
 
 TASK = "task"  # what a system calls it in `frozen` and `starts`
-# The system that trained it -> how its network, which that system calls `network`, is built.
-NETWORKS: dict[str, Callable[[Task], nn.Module]] = {
-    classifier.Classifier.name: lambda task: Classifier(task.channels, task.classes, task.width),
-    segmenter.Segmenter.name: lambda task: Segmenter(task.channels, task.classes, task.width),
-    regressor.Regressor.name: lambda task: Regressor(task.channels, task.width),
-}
-# The same -> what its network reads in pictures, one of `trainers.outputs.READINGS`.
+# The system that trained it -> what its network reads in pictures, one of `trainers.outputs.READINGS`.
 READS = {
     classifier.Classifier.name: Classifier.output,
     segmenter.Segmenter.name: Segmenter.output,
@@ -49,7 +42,7 @@ def load_network(task: Task) -> nn.Module:
     mine = {name.removeprefix("network."): tensor for name, tensor in weights.items()}
     try:
         with torch.device("meta"):
-            network = NETWORKS[task.kind](task)
+            network = KINDS[task.kind](task.channels, task.classes, task.width)
         network.load_state_dict(mine, assign=True)
     except (RuntimeError, TypeError) as error:
         raise DataError(f"the task network in {task.uri} is damaged: {CARD} is of other weights") from error

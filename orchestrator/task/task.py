@@ -12,7 +12,7 @@ from typing import Any
 
 from cluster.model_file import CARD, NoModel, damaged, read_model
 from cluster.run import Run, Task
-from cluster.task import NETWORKS, READS
+from cluster.task import READS
 from data_shards.address import join
 from data_shards.errors import DataError
 from data_shards.store import Store
@@ -126,7 +126,7 @@ def look_up(wanted: str, storage: str, path: str, advice: str) -> TaskNetwork:
         refusal.path = path
         raise
     run = Run.from_json(card["run"])
-    if run.system not in NETWORKS:
+    if run.system not in READS:
         raise Refusal(f"{wanted} is a {run.system}, which is no task network; {MAKES}", path=path, value=wanted)
     try:
         channels, height, width = card["shapes"][run.hyper["domain"]]

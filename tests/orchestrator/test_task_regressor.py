@@ -9,11 +9,12 @@ import torch
 from PIL import Image
 
 from cluster.run import Run
-from cluster.task import NETWORKS, READS, load_network
+from cluster.task import READS, load_network
 from orchestrator.task.cli import ABOUT, Kind, default_name
 from orchestrator.task.task import find_task
 from tests.orchestrator.tasks import Judged, data_of, model_of, plan_of, told, trained
 from trainers.angles import angles_of, off, spread
+from trainers.task_maps import KINDS
 
 ANGLES = ("-75", "000", "7.5", "120")
 DEGREES = (-75.0, 0.0, 7.5, 120.0)
@@ -175,7 +176,7 @@ def test_train_tells_of_classes_that_are_no_numbers(run, tmp_path, storage):
 
 
 def test_of_every_kind_it_is_known_what_it_reads():
-    assert READS.keys() == NETWORKS.keys() == {kind.value for kind in Kind} == {kind.value for kind in ABOUT}
+    assert READS.keys() == KINDS.keys() == {kind.value for kind in Kind} == {kind.value for kind in ABOUT}
 
 
 def test_a_regressor_has_a_name_of_its_own():

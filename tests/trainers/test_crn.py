@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from cluster.task import NETWORKS
+from cluster.task import READS
 from tests.trainers.watching import batch, before, gradients, watch
 from tests.trainers.worlds import BATCH, build, engine
 from trainers.errors import SettingError
@@ -30,7 +30,7 @@ def test_the_defaults_are_the_paper_s():
     assert {term.name: term.weight for term in CRN.terms if term.exists(hyper)} == dict.fromkeys(LAYERED, 1)
     widths = {side: width_at(1024, side) for side in sides_to(1024)}
     assert widths == {**dict.fromkeys((4, 8, 16, 32, 64), 1024), 128: 512, 256: 512, 512: 128, 1024: 32}
-    assert KINDS.keys() == NETWORKS.keys() and len(LAYERED) == 1 + LAYERS
+    assert KINDS.keys() == READS.keys() and len(LAYERED) == 1 + LAYERS
 
 
 def test_every_module_sees_the_input_at_its_own_size():
