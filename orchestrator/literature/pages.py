@@ -41,7 +41,7 @@ NOT_REMADE = {
     "`eval/content` and `eval/style` are the two scores for it",
     "OST, drawing tasks (facades, maps, Cityscapes)": "the pictures would have to be downloaded, and people judged a third of it",
     "Balanced style transfer, task success": "one number is printed, without an interval or the task; `task success` measures "
-    "it of any sweep",
+    "it of any sweep, such as [one of digits](../task.md#ask-whether-translations-help)",
 }
 HEAD = f"""# Tables of the literature
 
