@@ -15,6 +15,7 @@ from cluster.run import Run
 from cluster.task import begin_with_task
 from trainers import randomness
 from trainers.engine import Engine, Options
+from trainers.microbatches import divided
 from trainers.settings import Balance, effective
 from trainers.system import Shapes, System
 from trainers.tree import Tree
@@ -29,12 +30,14 @@ def build_system(run: Run, shapes: Shapes) -> System:
     return kind.build(hyper, shapes, weights, run.steps)
 
 
-def build_engine(run: Run, shapes: Shapes, stream: Batches, place: Place) -> Engine:
-    """The engine at step 0. Raises DataError where the run's task network cannot be read."""
-    tree = Tree(run.data.replicas, place.rank, place.workers, run.exact)
+def build_engine(run: Run, shapes: Shapes, stream: Batches, place: Place, parts: int = 1) -> Engine:
+    """The engine at step 0. parts: into how many a replica's batch is dealt. Raises DataError where the run's task network
+    cannot be read."""
+    tree = Tree(run.data.replicas * parts, place.rank, place.workers, run.exact)
     system = build_system(run, shapes)
     begin_with_task(system, run)
-    return Engine(system, stream.read, shapes, tree, engine_options(run), torch.device(place.device))
+    read = divided(stream.read, parts)
+    return Engine(system, read, shapes, tree, engine_options(run), torch.device(place.device))
 
 
 def engine_options(run: Run) -> Options:

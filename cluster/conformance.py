@@ -55,9 +55,8 @@ class Subject:
         }
         weights = {term.name: term.weight for term in kind.terms}
         balance = asdict(kind.balance)
-        least = kind.min_per_replica + (kind.min_per_replica % 2 if kind.even else 0)
         bare = self._bare(stage)
-        data = replace(bare.data, batch=REPLICAS * max(2, least))
+        data = replace(bare.data, batch=REPLICAS * max(2, kind.fewest()))
         return replace(bare, hyper=asdict(kind.Hyper(**known)), weights=weights, balance=balance, data=data)
 
     def _bare(self, stage: str) -> Run:

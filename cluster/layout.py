@@ -65,6 +65,10 @@ class SweepPaths:
         """The folder of a trial's checkpoints."""
         return f"{self.id}/trials/{trial:04d}/checkpoints"
 
+    def micro_batches(self, trial: int) -> str:
+        """Exists where a trial takes smaller batches at a time than its file says, for want of memory."""
+        return f"{self.id}/trials/{trial:04d}/micro-batches.json"
+
     def stalls(self, trial: int) -> str:
         """The folder of what watchdogs wrote about a trial's stalled steps."""
         return f"{self.id}/trials/{trial:04d}/stalls"

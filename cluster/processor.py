@@ -9,7 +9,7 @@ import sys
 import torch
 
 # What torch calls the units that multiply bf16 in hardware, on x86 and on ARM. Without one of them oneDNN works bf16 out in
-# fp32, element by element: ten to twenty times slower than fp32 itself.
+# fp32, element by element: many times slower than fp32 itself.
 BF16_UNITS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
 LACKS_BF16 = f"no bf16 units ({', '.join(BF16_UNITS[:2])})"
 

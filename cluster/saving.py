@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from cluster.checkpoints.committer import Committer
-from cluster.checkpoints.folder import Checkpoints
+from cluster.checkpoints.folder import MICRO_BATCHES, Checkpoints
 from cluster.conditions import check_conditions, conditions, history
 from cluster.data import Batches
 from cluster.provenance import provenance
@@ -24,6 +24,7 @@ from cluster.run import Run
 from trainers.checkpoint import Unpacked
 from trainers.engine import Engine
 from trainers.errors import NonFiniteError
+from trainers.microbatches import redealt
 from trainers.state import load_state, named_state
 
 FIRST_PAUSE_S = 1.0  # before the last checkpoint is tried again
@@ -34,7 +35,8 @@ class NothingGiven(RuntimeError):
 
 
 class Saver:
-    """The checkpoints of one attempt. `notices` gathers what is to be told with the next report. before: as of `Committer`."""
+    """The checkpoints of one attempt. `notices` gathers what is to be told with the next report. before: as of `Committer`.
+    parts: into how many a replica's batch is dealt."""
 
     def __init__(
         self,
@@ -44,8 +46,10 @@ class Saver:
         stream: Batches,
         checkpoints: Checkpoints,
         before: Mapping[str, float] | None = None,
+        parts: int = 1,
     ) -> None:
         self.run, self.place, self.engine, self.stream = run, place, engine, stream
+        self.parts = parts
         self.checkpoints, self.committer = checkpoints, Committer(checkpoints, before)
         self.notices: list[str] = []
         self._conditions = conditions(run, place.device)
@@ -66,7 +70,8 @@ class Saver:
             found.about.get("conditions", {}), self._conditions, found.step, self.run.allow_inexact
         )
         self._history = history(found.about.get("history", []), found.step, workers, host, others)
-        load_state(self.engine, found.state)
+        before = found.about.get(MICRO_BATCHES, 1)
+        load_state(self.engine, redealt(found.state, before, self.parts, self.engine.pools))
         self.stream.restore(found.about.get("stream", []))
         return found
 
@@ -95,6 +100,7 @@ class Saver:
             "conditions": self._conditions,
             "history": self._history,
             "provenance": provenance(),
+            **({MICRO_BATCHES: self.parts} if self.parts > 1 else {}),
             "shapes": {domain: list(shape) for domain, shape in self.engine.shapes.items()},
         }
         score = metrics.get(self.run.keep.metric) if evaluated else None

@@ -1,7 +1,7 @@
 """What each arithmetic that a machine has makes of a run's step, timed in turns.
 
 A setting that is fast on one processor is slow on another: bf16 takes two thirds of the time on a CPU that multiplies in it and
-twenty times as long on one that does not. So nothing is guessed: every way is tried, in rounds, and compared with the run's own
+many times as long on one that does not. So nothing is guessed: every way is tried, in rounds, and compared with the run's own
 way of the same round, in which others keep the machine as busy.
 """
 

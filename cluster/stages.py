@@ -50,7 +50,7 @@ DECIDING = (
         "layout",
         "exact",
     ),
-    *("on_nonfinite", "cpu_capability", "compile"),
+    *("on_nonfinite", "cpu_capability"),
 )
 DECIDING_DATA = (
     *("manifest", "image", "batch", "replicas", "flip", "jitter", "limit", "balance", "bad_samples", "mode", "domains"),
@@ -135,6 +135,10 @@ def _decided(run: Mapping[str, Any]) -> dict[str, Any]:
     """What acts on the result, of a run's JSON."""
     decided = {name: run[name] for name in DECIDING} | {f"data.{name}": run["data"][name] for name in DECIDING_DATA}
     decided["task"] = run["task"] and run["task"]["sha256"]
+    if run.get(
+        "compile"
+    ):  # left out where it is not: stages that were trained before there was such a setting serve on
+        decided["compile"] = True
     return cast(dict[str, Any], json.loads(json.dumps(decided)))
 
 
@@ -152,7 +156,7 @@ def read_stage(store: Store, part: Part) -> Weights:
     except (FileNotFoundError, KeyError, NoModel, TypeError) as error:
         raise NotAStage(f"stage {part.stage.name}: {part.paths.best} in {store.uri} is damaged; {mend}") from error
     wanted = _decided(part.run.to_json())
-    if others := [name for name in wanted if made[name] != wanted[name]]:
+    if others := [name for name in {**made, **wanted} if made.get(name) != wanted.get(name)]:
         raise NotAStage(
             f"stage {part.stage.name}: {part.paths.best} was trained with another {', '.join(others)}; {mend}"
         )

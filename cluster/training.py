@@ -7,9 +7,10 @@ The last checkpoint is on its place before anybody hears that the run has ended.
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -19,11 +20,10 @@ from cluster.building import build_engine, process_settings
 from cluster.checkpoints.folder import Checkpoints
 from cluster.data import Batches, Indexed, Plain, open_data
 from cluster.features import load_features
-from cluster.kinds import kind_of
 from cluster.layout import SweepPaths
 from cluster.meter import Meter, Tally, of_the_run
 from cluster.report import WAITING, Place, Report, Tell
-from cluster.room import is_out_of_memory, too_large
+from cluster.room import MicroBatches, Smaller, is_out_of_memory, take_less
 from cluster.run import Run
 from cluster.saving import Saver
 from cluster.stages import Preparation
@@ -36,7 +36,6 @@ from trainers.features import TaskNetwork
 from trainers.grid import draw_grid
 from trainers.ledger import VOTES
 from trainers.scores import JUDGED
-from trainers.system import Shapes
 
 MOST_RETREATS = 5
 Asked = Callable[[], str | None]  # why the run should save and end: one of VOTES
@@ -64,32 +63,45 @@ def train(run: Run, place: Place, report: Tell, asked: Asked, beat: Beat = _unwa
     where storage fails, Superseded where a later attempt at the run has begun, and TooLarge where a step has no room.
     """
     with process_settings(run):
-        tally = Tally()
-        data = open_data(run)
-        retreat: Retreat | None = None
+        tally, data = Tally(), open_data(run)
+        again: Retreat | Smaller | None = None
         while True:
-            with data.stream(place.rank, place.workers) as stream, _room(run, data.shapes(), place) as begun:
-                engine = build_engine(run, data.shapes(), stream, place)
-                begun.append(engine)
-                training = _Training(run, place, report, asked, beat, engine, data, stream, tally)
-                retreat = training.go(retreat)
-                tally.checkpoints = training.saver.committer.metrics()
-            if retreat is None:
+            again = _go(run, place, report, asked, beat, data, tally, again)
+            if again is None:
                 return
+            gc.collect()  # of the networks and what they hold, before the next ones are made
 
 
-@contextmanager
-def _room(run: Run, shapes: Shapes, place: Place) -> Iterator[list[Engine]]:
-    """Turn an error of memory into one that says what would fit. Gives a list for the engine, once there is one."""
+def _go(
+    run: Run,
+    place: Place,
+    report: Tell,
+    asked: Asked,
+    beat: Beat,
+    data: Indexed | Plain,
+    tally: Tally,
+    again: Retreat | Smaller | None,
+) -> Retreat | Smaller | None:
+    """Train once, from the newest checkpoint on. Gives why to do so again, if at all."""
+    parts = 1 if run.exact else MicroBatches.of(run).parts()
     begun: list[Engine] = []
     try:
-        yield begun
+        with data.stream(place.rank, place.workers) as stream:
+            engine = build_engine(run, data.shapes(), stream, place, parts)
+            begun.append(engine)
+            training = _Training(run, place, report, asked, beat, engine, data, stream, tally, parts)
+            found = training.go(again)
+            tally.checkpoints = training.saver.committer.metrics()
+            return found
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-        step = begun[0].t + 1 if begun else 1
-        least = kind_of(run).min_per_replica
-        raise too_large(run, shapes, step, torch.device(place.device), error, least) from error
+        smaller = take_less(
+            run, parts, begun[0].t + 1 if begun else 1, data.shapes(), torch.device(place.device), error
+        )
+        if place.workers > 1:  # the others wait for this one: all of them begin anew
+            raise
+        return smaller
 
 
 class _Training:
@@ -106,12 +118,13 @@ class _Training:
         data: Indexed | Plain,
         stream: Batches,
         tally: Tally,
+        parts: int,
     ) -> None:
         self.run, self.place, self.engine, self._counted = run, place, engine, tally.data
         self._report, self._asked, self._beat = report, asked, beat
         self.paths = SweepPaths(run.sweep)
         checkpoints = Checkpoints(open_store(run.storage), self.paths.checkpoints(run.trial), place.attempt, run.keep)
-        self.saver = Saver(run, place, engine, stream, checkpoints, tally.checkpoints)
+        self.saver = Saver(run, place, engine, stream, checkpoints, tally.checkpoints, parts)
         self.samples, self.measured = data.samples(run.evaluation.samples), data.measured
         pixel_classes = run.task.classes if run.task and run.task.label_map else 0
         gives = frozenset(run.features.gives if run.features else ())
@@ -122,11 +135,13 @@ class _Training:
         self.evaluation: dict[str, float] = {}
         self.meter = Meter(engine, run.data.batch, tally.data)
 
-    def go(self, retreat: Retreat | None) -> Retreat | None:
-        """Resume, train to the end, report. A Retreat where it diverged and goes back."""
+    def go(self, again: Retreat | Smaller | None) -> Retreat | None:
+        """Resume, train to the end, report. A Retreat where it diverged and goes back. again: why it did not come to its end."""
         with closing(self.saver.committer):
             try:
-                if not self._resume(retreat):
+                if again:
+                    self.saver.notices.append(again.notice)
+                if not self._resume(again if isinstance(again, Retreat) else None):
                     return None
                 while self.engine.t < self.run.steps:
                     self._step()
@@ -141,7 +156,6 @@ class _Training:
         found = self.saver.resume(retreat.step if retreat else None)
         if retreat:
             self.engine.retreats = retreat.retreats
-            self.saver.notices.append(retreat.notice)
         if found is None:
             return self._begin()
         self.meter = Meter(self.engine, self.run.data.batch, self._counted, float(found.about["train_seconds"]))

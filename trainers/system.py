@@ -54,9 +54,7 @@ class Control:
 @dataclass(frozen=True)
 class Scored:
     """A critic's loss (a scalar) together with its accuracy: the share of patches it judged rightly, in [0, 1].
-
-    outputs: the means of its raw output for real and for generated pictures, scalars, for whoever watches.
-    """
+    outputs: the means of its raw output for real and for generated pictures, scalars, for whoever watches."""
 
     value: Tensor
     accuracy: Tensor
@@ -159,20 +157,19 @@ class System(nn.Module, ABC):
 
     `balance`: the paper's own. `presets`: further published configurations by name. `shows` names the images that `show`
     returns: `fake_b`, `cycle_a`, `idt_b` ...; evaluation and pictures derive from it. `varied`: `show` draws a latent code,
-    so that two calls differ under different random streams. `min_per_replica` is the smallest number of samples a
-    replica may hold, and `even`: it must be even.
+    so that two calls differ under different random streams. `min_per_replica`: samples that a replica needs; `even`: in pairs.
 
     `pools` gives the size of the image history per domain, over all replicas. `translators` holds, per target domain, the
-    network that a user translates with. `frozen`: networks that no player moves, by the name of what they are loaded
-    from. `controlled`: the critic terms that have a number of their own (BEGAN's k). `measures`: shapes of what `measure`
-    gives, by name; the engine calls it once, before the first step, and keeps the result in `measured` and in checkpoints.
+    network that a user translates with. `frozen`: networks that no player moves, by the name of what they are loaded from.
+    `controlled`: critic terms that have a number of their own (BEGAN's k). `measures`: shapes of what `measure` gives, by
+    name; the engine calls it once, before the first step, and keeps the result in `measured` and in checkpoints.
 
     `reads` is what a system usually draws from, of an instance what that one does (see `reading`). `judges`: scores of its
     own that `verdicts` gives; `tables`: those of them that are no mean over samples, and how many numbers a sample has instead,
     of which `total` makes the score. `starts`: networks of players that begin with the weights of what they are named after,
     where there is such a thing; they are their own otherwise. `takes`: shapes of pictures that it translates and never reads,
-    by the name that `show` knows them by. `stages`: trainings that come before this one, in order; `terms`
-    has theirs too, and `enter` takes over what they come to. `stage`: of a system that is a stage itself, its name.
+    by the name that `show` knows them by. `stages`: trainings that come before this one, in order; `terms` has theirs too, and
+    `enter` takes over what they come to. `stage`: of a system that is a stage itself, its name.
     """
 
     name: ClassVar[str]
@@ -210,6 +207,11 @@ class System(nn.Module, ABC):
         self.numbers: Mapping[str, Tensor] = {}  # of the controlled terms, as they are in this step
         self.measured: Mapping[str, Tensor] = {}
         self.tables, self.takes = {}, {}
+
+    @classmethod
+    def fewest(cls) -> int:
+        """The smallest number of samples that a replica may hold."""
+        return cls.min_per_replica + (cls.min_per_replica % 2 if cls.even else 0)
 
     @classmethod
     def varies(cls, hyper: Any) -> bool:
@@ -263,8 +265,7 @@ class System(nn.Module, ABC):
     def show(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What the networks make of given images (domain -> `[N,C,H,W]` in [-1, 1]): those of `shows` that can be made.
 
-        What the system reads beside pictures may be there too: `attributes(domain)` -> bool `[N,A]`, `texts(domain)` -> int64
-        `[N,words]`.
+        What it reads beside pictures may be there too: `attributes(domain)` -> bool `[N,A]`, `texts(domain)` -> int64 `[N,words]`.
         """
 
     def verdicts(self, images: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -282,7 +283,7 @@ class System(nn.Module, ABC):
     def weigh(self, **terms: Observation | Callable[[], Observation]) -> Weighed:
         """The weighted sum of terms, and their raw values.
 
-        A term given as a callable is called only where its weight is not 0; otherwise it is left to report steps.
+        A term given as a callable is called where its weight is not 0; otherwise it is left to report steps.
         An undeclared name is a programmer's error and raises KeyError.
         """
         weighed = Weighed(loss=None, numbers=self.numbers)

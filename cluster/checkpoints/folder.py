@@ -26,6 +26,9 @@ from trainers.state import digest
 
 logger = logging.getLogger(__name__)
 LOOKS = 20  # at a folder in which somebody deletes files meanwhile
+MICRO_BATCHES = (
+    "micro_batches"  # in what is said about a checkpoint: into how many parts a replica's batch was dealt, if at all
+)
 SCORE = "score"  # in what is said about a checkpoint: the number that the best ones are chosen by
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cluster.checkpoints.folder import SCORE, Checkpoints
+from cluster.checkpoints.folder import MICRO_BATCHES, SCORE, Checkpoints
 from cluster.checkpoints.retention import Listing, Place
 from cluster.run import Keep
 from orchestrator.sweep_file.quantities import duration_text, size_text
@@ -82,6 +82,9 @@ def origin(newest: Unpacked) -> dict[str, str]:
         "step": str(newest.step),
         "digest": newest.digest,
         "attempts": "\n".join(attempts),
+        MICRO_BATCHES: f"a replica's batch in {parts} parts, for want of memory"
+        if (parts := about.get(MICRO_BATCHES))
+        else "",
         "conditions": ", ".join(f"{name} {value}" for name, value in about.get("conditions", {}).items()),
         "code": made.get("git", "") + (" with changes" if made.get("git_dirty") else ""),
         "packages": ", ".join(f"{name} {value}" for name, value in made.get("packages", {}).items()),

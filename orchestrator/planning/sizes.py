@@ -109,7 +109,7 @@ def find_sizes(
     if gpus == "auto":  # not kept: a resume takes what its machine has
         gpus = autos["resources.gpus_per_worker"] = float(machine.gpus >= workers)
     sizes = Sizes(
-        batch=settle("data.batch", sweep.data.batch, replicas * (system.min_per_replica if system else 1)),
+        batch=settle("data.batch", sweep.data.batch, replicas * (system.fewest() if system else 1)),
         replicas=replicas,
         report=settle("every.report", every.report, min(USUAL_REPORT, tenth)),
         evaluate=settle("every.evaluate", every.evaluate, tenth),
@@ -166,8 +166,8 @@ def bad_batch(batch: int, replicas: int, system: type[System] | None) -> str:
     if system and system.even and batch // replicas % 2:
         problem = f"{system.name} splits each of {replicas} replicas in two halves, so the batch is a multiple of"
         return f"{problem} {2 * replicas}, not {batch}"
-    if system and batch // replicas < system.min_per_replica:
-        least = system.min_per_replica
+    if system and batch // replicas < system.fewest():
+        least = system.fewest()
         problem = f"{system.name} needs {least} samples in each of {replicas} replicas, so at least {least * replicas}"
         return f"{problem}, not {batch}"
     return ""

@@ -183,7 +183,9 @@ class Sweep(Part):
         description="Compile the networks with torch: a minute at the start, once for all trials of a machine.",
     )
     exact: bool = Field(
-        default=True, description="Deterministic arithmetic on GPUs: a resumed run is the same to the bit."
+        default=True,
+        description="Deterministic arithmetic on GPUs: a resumed run is the same to the bit. false: sums in any order, and a step "
+        "that has no room in memory is taken in smaller parts.",
     )
     storage: Storage = Field(
         default=DEFAULT_STORAGE,

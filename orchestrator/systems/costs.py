@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from functools import cache
 from typing import Any
 
 from cluster.conformance import Subject
@@ -22,6 +23,7 @@ DECIDED: Mapping[str, Any] = {
 }
 
 
+@cache  # of a system nothing about it changes, and it takes a second
 def costs_of(system: type[System]) -> list[dict[str, Any]]:
     """A row for each size that the system takes: samples at a time, and parameters, bytes and operations of their step."""
     return [row for image in IMAGES if (row := _cost(system, image)) is not None]
@@ -30,7 +32,7 @@ def costs_of(system: type[System]) -> list[dict[str, Any]]:
 def _cost(system: type[System], image: int) -> dict[str, Any] | None:
     named = {field.name for field in fields(system.Hyper)}
     run = Subject(system.name, "", image, {key: value for key, value in DECIDED.items() if key in named}).runs()[0]
-    least = system.min_per_replica + (system.min_per_replica % 2 if system.even else 0)
+    least = system.fewest()
     run = replace(run, data=replace(run.data, batch=least, replicas=1))
     hyper = system.Hyper(**run.hyper)
     try:

@@ -28,10 +28,8 @@ def test_a_compiled_run_tells_how_long_that_took_and_goes_on_to_the_byte(run: Ru
     told: list[Report] = []
     train(run, Place(), lambda report: not told.append(report), lambda: None)  # type: ignore[func-returns-value]
     assert told[-1].outcome == "done"
-    assert told[0].metrics["time/compile_seconds"] > 0
-    assert told[-1].metrics["time/compile_seconds"] < 2 * told[0].metrics["time/compile_seconds"], (
-        "once, not at each step"
-    )
+    spent = [report.metrics["time/compile_seconds"] for report in told if "time/compile_seconds" in report.metrics]
+    assert spent[0] > 0 and spent[-1] == spent[1], "in the first steps, and not at each"
     kept = newest(run).about["conditions"]
     assert kept["arithmetic"] == "fp32, contiguous, exact, compiled"
     assert compiler() and kept["compiler"]

@@ -6,14 +6,11 @@ from PIL import Image
 
 from cluster.layout import SweepPaths
 from cluster.model import export_best
-from cluster.report import Place, Report
-from cluster.training import train
+from cluster.report import Report
 from data_shards.build.folder import build_folder
 from data_shards.manifest import Manifest
 from data_shards.store import open_store
-from orchestrator.planning.plan import make_plan
-from orchestrator.planning.sizes import Machine
-from orchestrator.sweep_file.sweep import read_sweep
+from tests.cluster.trained import trained
 
 TINY = {"latent": 2, "width": 4, "levels": 3, "encoder_width": 4, "critic": "patch16", "critic_width": 4}
 
@@ -34,18 +31,6 @@ def labelled(tmp_path_factory) -> str:
     (root / "source/labels.csv").write_text("\n".join(rows))
     build_folder(str(root / "shards"), source=str(root / "source"), paired=True, validation=0.5)
     return str(root / "shards")
-
-
-def trained(sweep, told):
-    plan = make_plan(read_sweep(sweep, "sweep.yaml"), "sweep.yaml", machine=Machine(cpus=2, gpus=0))
-    run = plan.run(0, plan.params(0))
-
-    def report(heard):
-        told.append(heard)
-        return True
-
-    train(run, Place(attempt=0), report, lambda: None)
-    return run
 
 
 def test_a_run_is_judged_by_the_task_network_that_another_run_trained(labelled, tmp_path):

@@ -8,11 +8,12 @@ import torch
 
 from cluster import room
 from cluster.report import TOO_LARGE, Place, Report
-from cluster.room import is_out_of_memory, replicas_that_fit
+from cluster.room import Room, is_out_of_memory
 from cluster.weigh import weigh
 from cluster.workers.trial import train_or_tell
 from tests.cluster.conducting import started
 from trainers.engine import Engine
+from trainers.systems.cyclegan import CycleGAN
 
 SHAPES = {"a": (3, 32, 32), "b": (3, 32, 32)}
 CUDA = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB. GPU 0 has a total capacity of 8 GiB")
@@ -62,10 +63,41 @@ def test_an_error_of_memory_is_known():
 
 def test_more_replicas_take_less_at_a_time(whole):
     assert taking(whole, 8) < taking(whole, 4) < taking(whole, 2) < taking(whole, 1)
-    for replicas in (2, 4, 8):
-        assert replicas_that_fit(whole, SHAPES, taking(whole, replicas), 1) == (replicas, taking(whole, replicas))
-    assert replicas_that_fit(whole, SHAPES, taking(whole, 8) - 1, 1) is None, "one sample at a time is the least"
-    assert replicas_that_fit(whole, SHAPES, taking(whole, 8), 2) is None, "a system that needs two"
+
+
+@pytest.mark.parametrize(
+    ("fewest", "even", "room_of", "told"),
+    [
+        (1, False, 2, "data.replicas: 2, which takes at most "),
+        (1, False, 4, "data.replicas: 4, which takes at most "),
+        (1, False, 8, "data.replicas: 8, which takes at most "),
+        (2, False, 8, "no number of replicas would fit"),
+        (2, True, 4, "data.replicas: 4, which takes at most "),
+        (1, True, 8, "no number of replicas would fit"),
+    ],
+)
+def test_the_smallest_number_that_fits_and_that_the_system_takes(
+    whole, told_of, monkeypatch, fewest, even, room_of, told
+):
+    monkeypatch.setattr(CycleGAN, "min_per_replica", fewest)
+    monkeypatch.setattr(CycleGAN, "even", even)
+    monkeypatch.setattr(room, "free_memory", lambda: taking(whole, room_of))
+    _, report = told_of(whole, CUDA)
+    assert f"; {told}" in report.error
+
+
+def test_where_nobody_can_tell_what_a_step_takes_that_is_not_claimed(whole, told_of, monkeypatch):
+    monkeypatch.setattr(room, "weigh", lambda run, shapes: None)
+    _, report = told_of(whole, CUDA)
+    assert report.error.endswith(
+        "; data.replicas: 2 takes less at a time, as another training; so do smaller pictures or networks"
+    )
+
+
+def test_memory_that_others_hold_is_waited_for(whole, told_of, monkeypatch):
+    monkeypatch.setattr(room, "room_on", lambda device: Room(whole=taking(whole, 1), ours=taking(whole, 1) - 1))
+    with pytest.raises(torch.OutOfMemoryError, match="CUDA out of memory"):  # a crash, which is tried again
+        told_of(whole, CUDA)
 
 
 @pytest.mark.parametrize(("error", "said"), [(CUDA, "CUDA out of memory"), (CPU, r"\[enforce fail at alloc_cpu")])

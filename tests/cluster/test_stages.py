@@ -102,6 +102,7 @@ def test_its_place_hangs_on_what_it_uses_alone(run):
         replace(run, data=replace(run.data, manifest="0" * 64)),
     )
     assert len({part.id, *(p.id for one in others for p in parts_of(one))}) == 1 + len(others)
+    assert parts_of(replace(run, compile=True))[0].id != part.id
     assert parts_of(replace(run, hyper={**run.hyper, "first_steps": 0})) == []
 
 
@@ -230,7 +231,10 @@ def test_a_damaged_stage_is_refused_by_the_plan_and_by_the_run(run, store, made,
 
 def test_a_stage_of_other_settings_is_refused(run, store, made):
     best, _ = made
-    card = store.read(f"{best}/model.json").replace(b'"width": 4', b'"width": 8')
+    written = store.read(f"{best}/model.json")
+    store.write(f"{best}/model.json", (before := written.replace(b'"compile": false,', b"")))
+    assert before != written and read_stage(store, parts_of(run)[0]), "from before there was such a setting"
+    card = written.replace(b'"width": 4', b'"width": 8')
     store.write(f"{best}/model.json", card)
     with pytest.raises(NotAStage, match=rf"stage first: {best} was trained with another hyper; delete"):
         read_stage(store, parts_of(run)[0])

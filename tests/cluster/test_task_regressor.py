@@ -8,16 +8,12 @@ from PIL import Image
 
 from cluster.layout import SweepPaths
 from cluster.model import export_best
-from cluster.report import Place, Report
-from cluster.run import Run
-from cluster.training import train
+from cluster.report import Report
 from data_shards.build.pack import Sample
 from data_shards.build.picture import encode
 from data_shards.build.writer import Recipe, build
 from data_shards.store import open_store
-from orchestrator.planning.plan import make_plan
-from orchestrator.planning.sizes import Machine
-from orchestrator.sweep_file.sweep import read_sweep
+from tests.cluster.trained import trained
 from trainers.systems.cyclegan import CycleGAN
 
 SIDE = 16
@@ -45,18 +41,6 @@ def samples(notes: list[str]) -> Iterator[Sample]:
 @pytest.fixture(scope="module")
 def hands(tmp_path_factory) -> str:
     return build(str(tmp_path_factory.mktemp("hands") / "shards"), Recipe("hands", {}, ""), samples, 0.2).uri
-
-
-def trained(sweep: dict[str, object], told: list[Report]) -> Run:
-    plan = make_plan(read_sweep(sweep, "sweep.yaml"), "sweep.yaml", machine=Machine(cpus=2, gpus=0))
-    run = plan.run(0, plan.params(0))
-
-    def report(heard: Report) -> bool:
-        told.append(heard)
-        return True
-
-    train(run, Place(attempt=0), report, lambda: None)
-    return run
 
 
 def test_a_run_is_judged_by_the_regressor_that_another_run_trained(hands, tmp_path, monkeypatch):

@@ -8,9 +8,7 @@ from PIL import Image
 
 from cluster.layout import SweepPaths
 from cluster.model import export_best
-from cluster.report import Place, Report
-from cluster.run import Run
-from cluster.training import train
+from cluster.report import Report
 from data_shards.augment import Augment
 from data_shards.build.pack import Sample
 from data_shards.build.picture import encode
@@ -19,9 +17,7 @@ from data_shards.manifest import Manifest
 from data_shards.store import open_store
 from data_shards.stream import Stream
 from data_shards.validation import Validation
-from orchestrator.planning.plan import make_plan
-from orchestrator.planning.sizes import Machine
-from orchestrator.sweep_file.sweep import read_sweep
+from tests.cluster.trained import trained
 from trainers.systems.pix2pix import Pix2Pix
 
 PARTS = ("sky", "sea", "land")
@@ -86,18 +82,6 @@ def test_a_validation_picture_finds_its_label_map_by_its_key(squares, bucket):
             assert alone.label_map(key) is None
         (trained_on, *_) = manifest.keys("a", "train")
         assert beside.label_map(trained_on) is None, "of the chosen ones alone"
-
-
-def trained(sweep: dict[str, object], told: list[Report]) -> Run:
-    plan = make_plan(read_sweep(sweep, "sweep.yaml"), "sweep.yaml", machine=Machine(cpus=2, gpus=0))
-    run = plan.run(0, plan.params(0))
-
-    def report(heard: Report) -> bool:
-        told.append(heard)
-        return True
-
-    train(run, Place(attempt=0), report, lambda: None)
-    return run
 
 
 def test_a_run_is_judged_by_the_segmenter_that_another_run_trained(squares, tmp_path, monkeypatch):

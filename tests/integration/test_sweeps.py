@@ -138,7 +138,7 @@ def test_translate_writes_a_picture_for_each(undisturbed, tmp_path):
     assert failed.stderr.endswith(f"error: {tmp_path}/out/deep/line.png cannot be written: is a directory\n")
 
 
-def wait_for(desk: Desk, happened, deadline: float = 120.0):
+def wait_for(desk: Desk, happened, deadline: float = 300.0):
     """Wait until the log satisfies `happened`."""
     end = time.monotonic() + deadline
     while time.monotonic() < end:

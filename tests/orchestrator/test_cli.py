@@ -22,6 +22,7 @@ search: {{weights.lambda_cyc: {{log_uniform: [1, 30]}}}}
 trials: 25
 objective: {{metric: eval/l1}}
 resources: {{cpus_per_worker: 0.5}}
+hyper: {{width: 4, blocks: 1, critic: patch16, critic_width: 4}}
 """
 
 
@@ -111,7 +112,11 @@ def test_plan_writes_nothing(run, sweep, monkeypatch):
 
 
 def test_every_mistake_is_a_line(run, sweep):
-    sweep.write_text(sweep.read_text().replace("trials: 25", "trials: 25\nweights: {cycl: 1}\nhyper: {width: 0}"))
+    sweep.write_text(
+        sweep.read_text()
+        .replace("trials: 25", "trials: 25\nweights: {cycl: 1}")
+        .replace("width: 4, blocks", "width: 0, blocks")
+    )
     code, out, err = run("plan", sweep)
     assert (code, out) == (2, "")
     first, second = err.splitlines()

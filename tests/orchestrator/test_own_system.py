@@ -157,6 +157,12 @@ def test_check_tells_each_promise_and_which_is_broken(tmp_path, monkeypatch, cap
         "broken  saved, loaded and gone on: the same bits: a training that was saved and loaded goes on with other"
         in out + err
     )
+    (precise,) = [promise for promise in PROMISES if promise.name == "precision"]
+    monkeypatch.setattr("cluster.conformance.check.__defaults__", ((precise,),))
+    coarse = changed("- avg_pool2d(a, 4)).abs().mean()", "- avg_pool2d(a, 4)).bfloat16().abs().mean()")
+    Path("my_gan.py").write_text(coarse, encoding="utf-8")
+    code, out, err = run_cli(monkeypatch, capsys, "systems", "check", "my_gan.py", "--set", "width=4")
+    assert code == 1 and "under precision bf16 keep is made in torch.bfloat16: take x.float() where" in out + err
     Path("empty.py").write_text("print('talks')", encoding="utf-8")
     assert run_cli(monkeypatch, capsys, "systems", "check", "empty.py")[1] == "", "what programs read is ours alone"
     Path("empty.py").write_text("", encoding="utf-8")

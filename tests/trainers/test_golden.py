@@ -20,6 +20,12 @@ def test_the_first_steps_come_to_what_they_came_to(name):
     assert not found, f"{name} trains otherwise than before; if that is meant, {AGAIN}"
 
 
+def test_compiled_networks_come_to_what_they_come_to_as_they_are_written():
+    (name,) = [name for name, (_, _, how) in worlds.VARIANTS.items() if how == {"compiled": True}]
+    system, hyper, _ = worlds.VARIANTS[name]
+    assert not list(differences(golden.kept()[name], golden.values_of(worlds.engine(system, hyper=hyper))))
+
+
 def test_no_value_is_kept_for_what_is_gone():
     gone = set(golden.kept()) - set(golden.names())
     assert not gone, AGAIN

@@ -109,9 +109,8 @@ def engine(
     where = tree or Tree(2)
     kind = METHODS[name]
     system = build(name, weights, options.get("seed", SEED), **dict(hyper or {}))
-    least = kind.min_per_replica + (kind.min_per_replica % 2 if kind.even else 0)
     settings = Options(**{"seed": SEED, "balance": kind.balance, **options})
-    made = Engine(system, read(where.replicas, bad, least), SHAPES, where, settings, torch.device(device))
+    made = Engine(system, read(where.replicas, bad, kind.fewest()), SHAPES, where, settings, torch.device(device))
     if system.measures:
         made.measure(Pictures())
     return made
