@@ -6,6 +6,7 @@ Both sides of a comparison get the same bytes, as uint8, and turn them into floa
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ from trainers.tree import Tree
 
 STEPS = 1000  # of the run that the timed steps begin; learning rates and nothing else depend on it
 SEED = 0
+CPU = torch.device("cpu")
 CLASSES = 10  # of the pictures, or of a label map's pixels, where a system reads them
 
 
@@ -63,11 +65,11 @@ class Case:
         torch.default_generator.manual_seed(randomness.key(SEED, "weights"))
         return kind.build(hyper, self.shapes, weights, STEPS)
 
-    def engine(self, tree: Tree | None = None, **settings: Any) -> Engine:
+    def engine(self, tree: Tree | None = None, device: torch.device = CPU, **settings: Any) -> Engine:
         """The engine over this system and batch, on this worker of `tree`; one worker unless told otherwise. settings: of
         `Options`, such as precision."""
         where, options = tree or Tree(1), Options(SEED, balance=SYSTEMS[self.system].balance, **settings)
-        made = Engine(self.build(), self._read(where.replicas), self.shapes, where, options, torch.device("cpu"))
+        made = Engine(self.build(), self._read(where.replicas), self.shapes, where, options, device)
         if made.system.measures:
             made.measure(Pictures(self.pixels()))
         return made
@@ -109,6 +111,19 @@ UNIT = Case("unit", {"width": 16, "critic_width": 16}, image=64, batch=4)
 MUNIT = Case("munit", {"width": 16, "mlp": 64, "critic_width": 16}, image=64, batch=4)
 OST = Case("ost", {"width": 16, "blocks": 4, "critic_width": 16}, image=64, batch=4)
 CASES = {case.system: case for case in (CYCLEGAN, PIX2PIX, BICYCLEGAN, DISTANCEGAN, UNIT, MUNIT, OST)}
+
+
+def timed(step: Callable[[], object], block: int) -> Callable[[], float]:
+    """Takes a step that is not timed, then `block` of them, and gives their CPU seconds."""
+
+    def run() -> float:
+        step()
+        began = time.process_time()
+        for _ in range(block):
+            step()
+        return time.process_time() - began
+
+    return run
 
 
 def main_of(

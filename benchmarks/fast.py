@@ -11,13 +11,12 @@ sides compute the same.
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 
-from benchmarks.cases import CASES, Case, main_of
+from benchmarks.cases import CASES, Case, main_of, timed
 from benchmarks.measure import Finding, Watch, interleave, ratio, wait_for_quiet
 from benchmarks.step import TEXTBOOK
 from cluster.processor import LACKS_BF16, bf16_units
@@ -36,21 +35,11 @@ def sides(case: Case, block: int) -> dict[str, Callable[[], float]]:
         with torch.autocast("cpu", dtype=torch.bfloat16, cache_enabled=False):
             other.step(pixels)
 
-    def timed(step: Callable[[], object]) -> Callable[[], float]:
-        def run() -> float:
-            step()
-            began = time.process_time()
-            for _ in range(block):
-                step()
-            return time.process_time() - began
-
-        return run
-
     return {
-        "textbook": timed(lambda: textbook.step(pixels)),
-        "textbook, bf16 autocast": timed(under_autocast),
-        "engine": timed(plain.step),
-        "engine, bf16": timed(coarse.step),
+        "textbook": timed(lambda: textbook.step(pixels), block),
+        "textbook, bf16 autocast": timed(under_autocast, block),
+        "engine": timed(plain.step, block),
+        "engine, bf16": timed(coarse.step, block),
     }
 
 

@@ -23,6 +23,7 @@ NAMES = (
     "step",
     "fast",
     "peak",
+    "recompute",
     "systems",
     "workers",
     "tree",

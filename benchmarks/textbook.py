@@ -20,6 +20,7 @@ from trainers.system import System
 from trainers.systems.cyclegan import CycleGAN
 from trainers.systems.pix2pix import Pix2Pix
 
+Pixels = np.ndarray | Tensor  # uint8 `[N,H,W,C]`
 Losses = dict[str, Tensor]  # term -> its value, detached and unweighted
 
 
@@ -28,7 +29,7 @@ class Textbook(Protocol):
 
     def __init__(self, system: System, fused: bool) -> None: ...
 
-    def step(self, pixels: Mapping[str, np.ndarray]) -> Losses:
+    def step(self, pixels: Mapping[str, Pixels]) -> Losses:
         """One step on a batch: domain -> uint8 `[N,H,W,C]`."""
         ...
 
@@ -63,9 +64,9 @@ def set_requires_grad(networks: Iterable[nn.Module], wanted: bool) -> None:
             parameter.requires_grad_(wanted)
 
 
-def to_images(pixels: np.ndarray) -> Tensor:
-    """uint8 `[N,H,W,C]` -> float `[N,C,H,W]` in [-1, 1]."""
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous().float().div_(127.5).sub_(1.0)
+def to_images(pixels: Pixels) -> Tensor:
+    """uint8 `[N,H,W,C]` -> float `[N,C,H,W]` in [-1, 1], where the bytes are."""
+    return torch.as_tensor(pixels).permute(0, 3, 1, 2).contiguous().float().div_(127.5).sub_(1.0)
 
 
 def adam(
@@ -88,7 +89,7 @@ class TextbookCycleGAN:
         self.critic_adam = adam([self.d_a, self.d_b], hyper.lr, betas, fused)
         self.pool_a, self.pool_b = ImagePool(hyper.pool), ImagePool(hyper.pool)
 
-    def step(self, pixels: Mapping[str, np.ndarray]) -> Losses:
+    def step(self, pixels: Mapping[str, Pixels]) -> Losses:
         """One step on a batch: the generators, then the critics."""
         a, b = to_images(pixels["a"]), to_images(pixels["b"])
         fake_b, fake_a = self.ab(a), self.ba(b)
@@ -141,7 +142,7 @@ class TextbookPix2Pix:
         self.generator_adam = adam([self.ab], hyper.lr, betas, fused)
         self.critic_adam = adam([self.d], hyper.lr, betas, fused)
 
-    def step(self, pixels: Mapping[str, np.ndarray]) -> Losses:
+    def step(self, pixels: Mapping[str, Pixels]) -> Losses:
         """One step on a batch of pairs."""
         a, b = to_images(pixels["a"]), to_images(pixels["b"])
         fake_b = self.ab(a)

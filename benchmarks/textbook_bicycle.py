@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.textbook import Losses, adam, set_requires_grad, to_images
+from benchmarks.textbook import Losses, Pixels, adam, set_requires_grad, to_images
 from trainers.system import System
 from trainers.systems.bicyclegan import BicycleGAN
 
@@ -32,7 +31,7 @@ class TextbookBicycleGAN:
             adam([network], hyper.lr, betas, fused) for network in (self.ab, self.e, self.d, self.d2)
         )
 
-    def step(self, pixels: Mapping[str, np.ndarray]) -> Losses:
+    def step(self, pixels: Mapping[str, Pixels]) -> Losses:
         """One step on a batch of pairs: the generator with the encoder, then each critic."""
         (a1, _), (b1, b2) = (to_images(pixels[domain]).chunk(2) for domain in ("a", "b"))
         mu, log_variance = self.e(b1)

@@ -10,12 +10,11 @@ import itertools
 from collections.abc import Mapping
 from typing import cast
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.textbook import ImagePool, Losses, adam, judge, set_requires_grad, to_images
+from benchmarks.textbook import ImagePool, Losses, Pixels, adam, judge, set_requires_grad, to_images
 from trainers.system import System
 from trainers.systems.distancegan import DistanceGAN
 
@@ -35,7 +34,7 @@ class TextbookDistanceGAN:
         self.pool_a, self.pool_b = ImagePool(hyper.pool), ImagePool(hyper.pool)
         self.known: tuple[Statistics, Statistics] | None = None  # of a, of b
 
-    def step(self, pixels: Mapping[str, np.ndarray]) -> Losses:
+    def step(self, pixels: Mapping[str, Pixels]) -> Losses:
         """One step on a batch: the generators, then the critics."""
         a, b = to_images(pixels["a"]), to_images(pixels["b"])
         self.known = self.known or (measured(a), measured(b))

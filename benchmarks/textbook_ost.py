@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import cast
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks.textbook import ImagePool, Losses, adam, judge, set_requires_grad, to_images
+from benchmarks.textbook import ImagePool, Losses, Pixels, adam, judge, set_requires_grad, to_images
 from benchmarks.textbook_bicycle import summed
 from trainers.geometry import turned
 from trainers.networks.split_resnet import Own
@@ -39,7 +38,7 @@ class TextbookOST:
         self.pool = ImagePool(hyper.pool)
         self.between: Callable[[], None] = lambda: None
 
-    def step(self, pixels: Mapping[str, np.ndarray]) -> Losses:
+    def step(self, pixels: Mapping[str, Pixels]) -> Losses:
         """One step on a batch: what follows the one picture, what follows the many, the critic."""
         x, b = turned(to_images(pixels["a"]), self.hyper.rotation, self.hyper.mirror), to_images(pixels["b"])
         set_requires_grad([self.d, self.shared], False)

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.textbook import Losses, adam, set_requires_grad, to_images
+from benchmarks.textbook import Losses, Pixels, adam, set_requires_grad, to_images
 from benchmarks.textbook_bicycle import summed
 from trainers.content import ContentHyper
 from trainers.system import System
@@ -82,7 +81,7 @@ class TextbookUNIT:
         makers = [self.enc_a, self.enc_b, self.dec_a, self.dec_b]
         self.players = Players(nets.hyper, makers, [self.d_a, self.d_b], fused)
 
-    def step(self, pixels: Mapping[str, np.ndarray]) -> Losses:
+    def step(self, pixels: Mapping[str, Pixels]) -> Losses:
         """One step on a batch: the critics, then encoders and decoders."""
         a, b = to_images(pixels["a"]), to_images(pixels["b"])
         code_a, code_b = self.enc_a(a), self.enc_b(b)
@@ -128,7 +127,7 @@ class TextbookMUNIT:
         makers = [self.content_a, self.content_b, self.style_a, self.style_b, self.dec_a, self.dec_b]
         self.players = Players(nets.hyper, makers, [self.d_a, self.d_b], fused)
 
-    def step(self, pixels: Mapping[str, np.ndarray]) -> Losses:
+    def step(self, pixels: Mapping[str, Pixels]) -> Losses:
         """One step on a batch: the critics, then encoders and decoders."""
         a, b = to_images(pixels["a"]), to_images(pixels["b"])
         c_a, c_b = self.content_a(a), self.content_b(b)

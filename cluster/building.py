@@ -43,7 +43,8 @@ def build_engine(run: Run, shapes: Shapes, stream: Batches, place: Place, parts:
 def engine_options(run: Run) -> Options:
     """How the run computes."""
     ema = float(run.hyper.get("ema", 0.0))
-    return Options(run.seed, run.precision, run.layout, run.on_nonfinite, ema, Balance(**run.balance), run.compile)
+    balance = Balance(**run.balance)
+    return Options(run.seed, run.precision, run.layout, run.on_nonfinite, ema, balance, run.compile, run.recompute)
 
 
 @contextmanager

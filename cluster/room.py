@@ -102,7 +102,13 @@ def take_less(run: Run, parts: int, step: int, shapes: Shapes, device: torch.dev
 
 
 def _too_large(run: Run, shapes: Shapes, room: Room, what: str) -> TooLarge:
-    """What to tell of an exact run."""
+    """What to tell of an exact run: what would fit and change no bit, or what would be another training."""
+    if not (run.recompute or run.compile):
+        weight = weigh(replace(run, recompute=True), shapes)
+        if weight and weight.memory <= room.whole:
+            takes = f"recompute: true, which takes at most {weight.memory / GB:.2g} GB of {room.whole / GB:.2g}"
+            how = "set it" if run.stage else f"`i2i-cluster retry {run.sweep} {run.trial} --recompute` goes on with it"
+            return TooLarge(f"{what}; {takes}, would fit and changes no bit: {how}")
     for replicas, weight in _smaller(run, shapes):
         instead = f"data.replicas: {replicas}"
         if weight is None:

@@ -45,14 +45,32 @@ class _Counter(TorchDispatchMode):
 
     flops = 0
     made = 0
+    within = 0  # the most that was made inside one of `once_more`
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         found = func(*args, **(kwargs or {}))
         if (count := flop_registry.get(func._overloadpacket)) is not None:
             self.flops += count(*args, **(kwargs or {}), out_val=found)
         if not any(one.alias_info for one in func._schema.returns):
-            self.made += sum(t.numel() * t.element_size() for t in tree_leaves(found) if isinstance(t, torch.Tensor))
+            self.made += _bytes(found)
         return found
+
+    def once_more(self, forward: Callable[..., Any]) -> Callable[..., Any]:
+        """A pass that is computed again on the way back: what it makes is there meanwhile, and what it gives for good."""
+
+        def passed(*given: Any) -> Any:
+            made, flops = self.made, self.flops
+            found = forward(*given)
+            if torch.is_grad_enabled():
+                self.within = max(self.within, self.made - made)
+                self.made, self.flops = made + _bytes(found), 2 * self.flops - flops
+            return found
+
+        return passed
+
+
+def _bytes(found: Any) -> int:
+    return sum(t.numel() * t.element_size() for t in tree_leaves(found) if isinstance(t, torch.Tensor))
 
 
 def weigh(run: Run, shapes: Shapes) -> Weight | None:
@@ -102,11 +120,16 @@ def _played(run: Run, shapes: Shapes) -> Weight:
     system = build_system(run, shapes)
     parameters = sum(p.numel() for p in system.parameters())
     game, flops, most = first_step(run, shapes, system), 0, 0
+    forward = _Counter()  # type: ignore[no-untyped-call]
+    if run.recompute:
+        for network in (network for player in system.players for network in player.networks):
+            network.forward = forward.once_more(network.forward)
     while True:
-        with _Counter() as forward:  # type: ignore[no-untyped-call]
+        forward.made = forward.within = forward.flops = 0
+        with forward:
             move = next(game, None)
         if move is None:
             return Weight(parameters, flops, FLOAT * COPIES * parameters + most)
         with _Counter() as backward:  # type: ignore[no-untyped-call]
             differentiate(move, {player.name: OwnGradient(player) for player in move.players})
-        flops, most = flops + forward.flops + backward.flops, max(most, forward.made)
+        flops, most = flops + forward.flops + backward.flops, max(most, forward.made + forward.within)

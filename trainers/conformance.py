@@ -17,6 +17,7 @@ from torch import Tensor
 from trainers.compiling import as_they_are
 from trainers.engine import Engine
 from trainers.gradients import Gradient, Total
+from trainers.recomputing import recompute_networks
 from trainers.state import digest, load_state, named_state
 from trainers.system import Move
 
@@ -147,6 +148,17 @@ def check_shows(make: Make) -> None:
         raise BrokenPromise(f"it translates to {_list(others)}, which it does not read")
 
 
+def check_recomputing(make: Make) -> None:
+    """What networks make is a function of what goes in and of torch's random numbers."""
+    of, again = make({}), make({})
+    recompute_networks(network for player in again.system.players for network in player.networks)
+    with as_they_are():
+        if state_digest(played(of, ROUND)) != state_digest(played(again, ROUND)):
+            raise BrokenPromise(
+                "a training whose passes are computed again comes to other bits: does a network count its calls?"
+            )
+
+
 def check_precision(make: Make) -> None:
     """Where networks compute in bf16, losses are still added up in fp32: bf16 has 8 bits, and a mean of many numbers needs more."""
     of = make({})
@@ -177,6 +189,7 @@ PROMISES = (
     Promise("reporting", "watching changes no bits", check_reporting),
     Promise("silence", "a loss of weight 0 is shown and acts on nothing", check_silence),
     Promise("shows", "what is shown is what is declared", check_shows),
+    Promise("recomputing", "passes computed again on the way back: the same bits", check_recomputing),
     Promise("precision", "losses are fp32 where networks are bf16", check_precision),
 )
 

@@ -20,6 +20,7 @@ from trainers.compiling import as_they_are, compile_networks
 from trainers.gradients import FlatGradient, Gradient, OwnGradient, Total, differentiate, reduce_move
 from trainers.ledger import VOTES, Ledger, Skips
 from trainers.pool import Pool
+from trainers.recomputing import recompute_networks
 from trainers.replica import HostedReplica, Read
 from trainers.settings import Balance
 from trainers.stages import Statistics, Weights
@@ -36,7 +37,8 @@ RETREAT_FACTOR = 0.5  # on every learning rate, from the step of a retreat on
 @dataclass(frozen=True)
 class Options:
     """How to compute, apart from what. `precision`: fp32, tf32 or bf16; `ema`: decay of the generators' average, 0 is off;
-    `compiled`: whether torch compiles the networks (see `trainers.compiling`).
+    `compiled`: whether torch compiles the networks (see `trainers.compiling`). `recomputed`: whether their passes are computed
+    again on the way back (see `trainers.recomputing`), which changes no bits.
 
     `on_nonfinite`: stop and rollback raise, skip leaves the update out; who catches the error goes back, or does not.
     """
@@ -48,6 +50,7 @@ class Options:
     ema: float = 0.0
     balance: Balance = field(default_factory=Balance)
     compiled: bool = False
+    recomputed: bool = False
 
 
 class Engine:
@@ -62,8 +65,11 @@ class Engine:
     ) -> None:
         self.system = system.to(device, memory_format=LAYOUTS[options.layout])  # type: ignore[call-overload]
         assert not any(True for _ in system.buffers()), "a replica's buffers would belong to a worker; none are kept"
+        networks = [network for player in system.players for network in player.networks]
+        if options.recomputed:
+            recompute_networks(networks)
         if options.compiled:
-            compile_networks(network for player in system.players for network in player.networks)
+            compile_networks(networks)
         self.read, self.shapes, self.tree, self.options, self.device = read, shapes, tree, options, device
         self.t = 0
         self.draws = dict.fromkeys(system.reads.sources, 0)

@@ -28,6 +28,7 @@ FREE = (
     "data.cache",
     "every.report",
     "keep",
+    "recompute",
     "resources",
 )
 # The exceptions inside an exception: both change the order of sums.

@@ -211,6 +211,11 @@ def _check_precision(sweep: Sweep, machine: Machine) -> list[Refusal]:
 
 def _check_compile(sweep: Sweep, machine: Machine) -> list[Refusal]:
     """What nobody can make kernels with."""
+    if sweep.compile and sweep.recompute:
+        problem = (
+            "compiled networks decide themselves what they keep and what they compute again; leave one of the two out"
+        )
+        return [Refusal(problem, path="recompute", value=True, rests=["compile"])]
     if not sweep.compile or "compile" not in machine.lacks:
         return []
     problem = f"torch compiles with a C++ compiler, and {machine.name} has {machine.lacks['compile']}"

@@ -81,6 +81,7 @@ def describe(plan: Plan, estimate: Measured = None, look: Look | None = None) ->
             "precision": sizes.precision,
             "layout": sweep.layout,
             "compile": sweep.compile,
+            "recompute": sweep.recompute,
             "exact": sweep.exact,
             "on_nonfinite": sweep.on_nonfinite,
             "seed": sweep.seed,
@@ -146,6 +147,7 @@ def _summary(told: dict[str, Any]) -> Columns:
         "evaluation": f"at most {training['evaluation']['samples']} pictures of a domain, "
         f"{_count(training['evaluation']['draws'], 'draw')} of each where they differ",
         "arithmetic": f"{training['precision']}, {training['layout']}, {'compiled, ' if training['compile'] else ''}"
+        + ("recomputed, " if training["recompute"] else "")
         + ("exact" if training["exact"] else "not exact")
         + f"; a loss that is not finite: {training['on_nonfinite']}",
         "set here": ", ".join(f"{key} {words(value)}" for key, value in told["written"].items())

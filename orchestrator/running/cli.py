@@ -25,6 +25,12 @@ InexactOption = Annotated[
     bool,
     typer.Option("--allow-inexact", help="Go on also from checkpoints that were made under other conditions."),
 ]
+RecomputeOption = Annotated[
+    bool,
+    typer.Option(
+        "--recompute", help="From now on in less memory and longer steps, to the same bits: `recompute: true`."
+    ),
+]
 
 
 def status(name: SweepName, storage: StorageOption = DEFAULT_STORAGE, output: OutputOption = Output.table) -> None:
@@ -118,6 +124,7 @@ def resume(
     failed_only: Annotated[
         bool, typer.Option("--failed-only", help="Try the trials again that failed, and nothing else.")
     ] = False,
+    recompute: RecomputeOption = False,
     allow_inexact: InexactOption = False,
     cluster: ClusterOption = None,
     wait: WaitOption = True,
@@ -138,6 +145,7 @@ def resume(
             console(),
             trials=trials,
             failed_only=failed_only,
+            recompute=recompute,
             allow_inexact=allow_inexact,
             cluster=cluster,
             detach=not wait,
@@ -149,6 +157,7 @@ def resume(
 def retry(
     name: SweepName,
     trial: Annotated[int, typer.Argument(metavar="TRIAL", help="The number of a trial that failed.")],
+    recompute: RecomputeOption = False,
     allow_inexact: InexactOption = False,
     cluster: ClusterOption = None,
     wait: WaitOption = True,
@@ -162,7 +171,8 @@ def retry(
     from orchestrator.running.going_on import retry as try_again
     from orchestrator.tables import console
 
-    raise typer.Exit(try_again(found, trial, console(), allow_inexact=allow_inexact, cluster=cluster, detach=not wait))
+    options = {"recompute": recompute, "allow_inexact": allow_inexact, "detach": not wait}
+    raise typer.Exit(try_again(found, trial, console(), cluster=cluster, **options))
 
 
 def doctor(

@@ -42,6 +42,7 @@ def resume(
     *,
     trials: str | None = None,
     failed_only: bool = False,
+    recompute: bool = False,
     allow_inexact: bool,
     cluster: str | None = None,
     detach: bool = False,
@@ -49,10 +50,11 @@ def resume(
 ) -> int:
     """Go on with the sweep; returns the exit code. `trials`: how many settings it is to have, such as 20, or +8 more.
 
-    failed_only: try the trials again that failed, and nothing else. cluster: where; None: where it was submitted to before.
+    failed_only: try the trials again that failed, and nothing else. recompute: with less memory from now on. cluster: where;
+    None: where it was submitted to before.
     detach: as of `submit`. metrics_port: None: as its file says. Raises Refusal, SweepBusy, TargetError.
     """
-    draft = with_port(draft_of(found, trials, cluster), metrics_port)
+    draft = with_port(draft_of(found, trials, cluster, recompute), metrics_port)
     if not failed_only:
         return _submit(found, draft, console, None, allow_inexact, detach)
     if trials is not None:
@@ -69,18 +71,21 @@ def retry(
     trial: int,
     console: Console,
     *,
+    recompute: bool = False,
     allow_inexact: bool,
     cluster: str | None = None,
     detach: bool = False,
 ) -> int:
     """Try a trial that failed again, and nothing else; returns the exit code. Options and errors as of `resume`."""
     check_retry(found, trial)
-    draft = draft_of(found, cluster=cluster)
+    draft = draft_of(found, cluster=cluster, recompute=recompute)
     return _submit(found, draft, console, frozenset([trial]), allow_inexact, detach)
 
 
-def draft_of(found: FoundSweep, trials: str | None = None, cluster: str | None = None) -> Draft:
-    """The sweep as it was submitted, kept where it was found; `trials` and `cluster` as of `resume`.
+def draft_of(
+    found: FoundSweep, trials: str | None = None, cluster: str | None = None, recompute: bool = False
+) -> Draft:
+    """The sweep as it was submitted, kept where it was found; `trials`, `cluster` and `recompute` as of `resume`.
 
     Raises Refusal where the log does not hold it, and SweepBusy where somebody drives it.
     """
@@ -94,6 +99,8 @@ def draft_of(found: FoundSweep, trials: str | None = None, cluster: str | None =
         raise Refusal(f"the log of sweep {name} does not hold its file; {how} to go on", value=found.state.id)
     values["storage"] = found.store.uri
     values |= {"cluster": LOCAL if cluster else _where(found)} | cluster_in(cluster)
+    if recompute:
+        values["recompute"] = True
     if trials is not None:
         values["trials"] = _trials(about, values, trials)
     draft = read_draft(values)

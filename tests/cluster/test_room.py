@@ -32,8 +32,8 @@ def taking(run, replicas):
 
 @pytest.fixture
 def whole(run):
-    """Eight samples at a time."""
-    return replace(run, data=replace(run.data, batch=8, replicas=1))
+    """Eight samples at a time, computed again on the way back: the last thing that helps and is the same training."""
+    return replace(run, data=replace(run.data, batch=8, replicas=1), recompute=True)
 
 
 @pytest.fixture
@@ -109,6 +109,16 @@ def test_the_trial_ends_and_names_what_would_fit(whole, told_of, monkeypatch, er
     assert re.search(said, report.error)
     assert "; data.replicas: 4, which takes at most " in report.error
     assert report.error.endswith(" would fit, as another training: set it, or take smaller pictures or networks")
+
+
+def test_where_computing_again_is_enough_that_is_said_first(whole, told_of, monkeypatch):
+    monkeypatch.setattr(room, "free_memory", lambda: taking(whole, 1))
+    kept = replace(whole, recompute=False)
+    assert taking(kept, 1) > taking(whole, 1)
+    _, report = told_of(kept, CUDA)
+    assert "; recompute: true, which takes at most " in report.error
+    how = f"`i2i-cluster retry {kept.sweep} {kept.trial} --recompute` goes on with it"
+    assert report.error.endswith(f" would fit and changes no bit: {how}")
 
 
 def test_where_nothing_fits_that_is_said(whole, told_of, monkeypatch):

@@ -17,7 +17,7 @@ from trainers.systems.catalog import SYSTEMS
 MIB = 2**20
 
 
-def run_of(variant, batch=8, **changes):
+def run_of(variant, batch=8, recompute=False, **changes):
     """A run of a variant, as far as it is weighed, and its shapes."""
     name, hyper, options = VARIANTS[variant]
     kind, (system, _, stage) = METHODS[name], name.partition(":")
@@ -32,6 +32,7 @@ def run_of(variant, batch=8, **changes):
         seed=0,
         steps=10,
         layout=options.get("layout", "contiguous"),
+        recompute=recompute,
         balance=dataclasses.asdict(Balance()),
         data=SimpleNamespace(batch=batch, replicas=1),
     )
@@ -71,6 +72,14 @@ def test_absurd_widths_take_no_memory():
     assert found is not None
     assert found.memory > 5 * 10**11
     assert psutil.Process().memory_info().rss - before < 200 * MIB
+
+
+def test_what_is_computed_again_is_not_kept_and_takes_its_forward_pass_twice():
+    kept, again = (weigh(*run_of("cyclegan", recompute=recompute)) for recompute in (False, True))
+    assert kept is not None and again is not None
+    assert kept.parameters == again.parameters
+    assert FLOAT * COPIES * kept.parameters < again.memory < kept.memory
+    assert 1.3 < again.flops / kept.flops < 1.4, "a third of a step is forward"
 
 
 def test_what_looks_at_content_cannot_be_weighed(monkeypatch):

@@ -5,6 +5,19 @@ from orchestrator.planning.sizes import Machine
 LACKS = {"bf16": "no units", "compile": "no g++"}
 
 
+def test_what_is_compiled_is_not_computed_again_too(refused, planned):
+    (told,) = refused("compile: true\nrecompute: true", machine=Machine(4, 0))
+    assert told.startswith("sweep.yaml: recompute: compiled networks decide themselves what they keep")
+    assert told.endswith("leave one of the two out")
+    assert planned("recompute: true").run(0, {}).recompute is True
+
+
+def test_computing_again_is_no_other_sweep(planned):
+    assert (
+        planned("recompute: true").id == planned("recompute: false").id == planned("").id != planned("compile: true").id
+    )
+
+
 def test_what_has_no_compiler_compiles_nothing(refused, planned):
     (told,) = refused("compile: true", machine=Machine(4, 0, lacks=LACKS))
     assert told == "sweep.yaml: compile: torch compiles with a C++ compiler, and this machine has no g++"

@@ -18,6 +18,15 @@ from trainers.systems.catalog import SYSTEMS
 
 CODE = TEMPLATE.read_text(encoding="utf-8")
 TUTORIAL = Path(__file__).resolve().parents[2] / "docs" / "own-system.md"
+COUNTING = """
+
+class Counting(ResnetGenerator):
+    calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return super().forward(x) * (1 + self.calls / 100)
+"""
 SWEEP = """
 system: {system}
 data: {{uri: {uri}, image: 32, batch: 4, replicas: 2}}
@@ -163,6 +172,12 @@ def test_check_tells_each_promise_and_which_is_broken(tmp_path, monkeypatch, cap
     Path("my_gan.py").write_text(coarse, encoding="utf-8")
     code, out, err = run_cli(monkeypatch, capsys, "systems", "check", "my_gan.py", "--set", "width=4")
     assert code == 1 and "under precision bf16 keep is made in torch.bfloat16: take x.float() where" in out + err
+    (again,) = [promise for promise in PROMISES if promise.name == "recomputing"]
+    monkeypatch.setattr("cluster.conformance.check.__defaults__", ((again,),))
+    counting = changed("self.ab = ResnetGenerator(", "self.ab = Counting(") + COUNTING
+    Path("my_gan.py").write_text(counting, encoding="utf-8")
+    code, out, err = run_cli(monkeypatch, capsys, "systems", "check", "my_gan.py", "--set", "width=4")
+    assert code == 1 and "comes to other bits: does a network count its calls?" in out + err
     Path("empty.py").write_text("print('talks')", encoding="utf-8")
     assert run_cli(monkeypatch, capsys, "systems", "check", "empty.py")[1] == "", "what programs read is ours alone"
     Path("empty.py").write_text("", encoding="utf-8")

@@ -110,6 +110,15 @@ def test_only_what_failed_is_tried_again(submitted, ask, handed):
     assert [options["only"] for _, _, options in handed] == [frozenset([2]), frozenset([2])]
 
 
+def test_what_ran_out_of_memory_is_tried_again_with_less_and_stays_the_same_sweep(submitted, ask, handed):
+    plan = submitted()
+    for command in (("retry", "2"), ("resume",), ("resume", "--failed-only")):
+        assert ask(*command, "--recompute")[0] == 0
+    for draft, file, _ in handed:
+        assert draft.sweep.recompute
+        assert make_plan(draft, file, machine=Machine(4, 0)).id == plan.id
+
+
 @pytest.mark.parametrize(
     ("command", "line"),
     [
