@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import torch
 
 from benchmarks.measure import Finding, conditions, parser, show
 from trainers import randomness
-from trainers.engine import Engine, Options
+from trainers.engine import LAYOUTS, Engine, Options
 from trainers.replica import classes, texts, to_images
 from trainers.settings import Reads, effective
 from trainers.system import Shapes, System
@@ -31,12 +31,22 @@ CLASSES = 10  # of the pictures, or of a label map's pixels, where a system read
 
 @dataclass(frozen=True)
 class Case:
-    """A training to time. `image`: pixels a side; `batch`: samples a step over all replicas."""
+    """A training to time. `image`: pixels a side; `batch`: samples a step over all replicas; `arithmetic`: the engine's precision
+    and layout where they are others than the usual."""
 
     system: str
     hyper: Mapping[str, Any]
     image: int
     batch: int
+    arithmetic: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The system, and what is not as usual."""
+        usual = CASES[self.system]
+        sizes = {"px": (self.image, usual.image), "samples": (self.batch, usual.batch)}
+        others = [f"{now} {unit}" for unit, (now, then) in sizes.items() if now != then]
+        return ", ".join([self.system, *others, *self.arithmetic.values()])
 
     @property
     def reads(self) -> Reads:
@@ -68,7 +78,10 @@ class Case:
     def engine(self, tree: Tree | None = None, device: torch.device = CPU, **settings: Any) -> Engine:
         """The engine over this system and batch, on this worker of `tree`; one worker unless told otherwise. settings: of
         `Options`, such as precision."""
-        where, options = tree or Tree(1), Options(SEED, balance=SYSTEMS[self.system].balance, **settings)
+        where, options = (
+            tree or Tree(1),
+            Options(SEED, balance=SYSTEMS[self.system].balance, **{**self.arithmetic, **settings}),
+        )
         made = Engine(self.build(), self._read(where.replicas), self.shapes, where, options, device)
         if made.system.measures:
             made.measure(Pictures(self.pixels()))
@@ -127,20 +140,37 @@ def timed(step: Callable[[], object], block: int) -> Callable[[], float]:
 
 
 def main_of(
-    text: str | None, measure: Callable[[str, int, int, float], list[Finding]], rounds: int, block: int
+    text: str | None,
+    measure: Callable[[Case, int, int, float], list[Finding]],
+    rounds: int,
+    block: int,
+    varied: bool = False,
 ) -> None:
     """The command line of a benchmark that times blocks of steps of each system.
 
-    text: its help. measure: (system, rounds, steps in a block, seconds to wait for an idle machine) -> findings.
+    text: its help. measure: (case, rounds, steps in a block, seconds to wait for an idle machine) -> findings. varied: whether one
+    may ask for other cases than the usual.
     """
     options = parser(text)
     options.add_argument("--system", choices=CASES, help="this one only")
     options.add_argument("--rounds", type=int, default=rounds)
     options.add_argument("--block", type=int, default=block, help="steps in a block")
+    if varied:
+        options.add_argument("--image", type=int, help="pixels a side")
+        options.add_argument("--batch", type=int, help="samples a step")
+        options.add_argument("--precision", choices=("fp32", "bf16"), help="of the engine")
+        options.add_argument("--layout", choices=LAYOUTS, help="of the engine")
     asked = options.parse_args()
     where = conditions()
     findings: list[Finding] = []
     for system in [asked.system] if asked.system else CASES:
-        print(f"timing {system}", file=sys.stderr)
-        findings += measure(system, asked.rounds, asked.block, asked.wait)
+        case = _asked_for(CASES[system], vars(asked)) if varied else CASES[system]
+        print(f"timing {case.name}", file=sys.stderr)
+        findings += measure(case, asked.rounds, asked.block, asked.wait)
     show(findings, where, asked.json)
+
+
+def _asked_for(case: Case, asked: Mapping[str, Any]) -> Case:
+    """The case with what was asked for in place of the usual."""
+    arithmetic = {name: asked[name] for name in ("precision", "layout") if asked[name]}
+    return replace(case, image=asked["image"] or case.image, batch=asked["batch"] or case.batch, arithmetic=arithmetic)

@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from benchmarks import workers
-from benchmarks.cases import CASES, Case, main_of
+from benchmarks.cases import Case, main_of
 from benchmarks.group import Group
 from benchmarks.measure import Finding, Watch, interleave, quiet, ratio, wait_for_quiet
 from trainers.tree import Tree
@@ -90,11 +90,11 @@ def _each(seconds: dict[str, list[float]], block: int) -> str:
     return f"a step: {', '.join(medians)}"
 
 
-def measure(system: str, rounds: int, block: int, wait: float) -> list[Finding]:
+def measure(case: Case, rounds: int, block: int, wait: float) -> list[Finding]:
     """The findings of one system."""
     torch.set_num_threads(1)
     wait_for_quiet(wait)
-    return [alone(CASES[system], rounds, block), together(CASES[system], rounds, block)]
+    return [alone(case, rounds, block), together(case, rounds, block)]
 
 
 if __name__ == "__main__":

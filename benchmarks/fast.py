@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import torch
 
-from benchmarks.cases import CASES, Case, main_of, timed
+from benchmarks.cases import Case, main_of, timed
 from benchmarks.measure import Finding, Watch, interleave, ratio, wait_for_quiet
 from benchmarks.step import TEXTBOOK
 from cluster.processor import LACKS_BF16, bf16_units
@@ -43,18 +43,18 @@ def sides(case: Case, block: int) -> dict[str, Callable[[], float]]:
     }
 
 
-def measure(system: str, rounds: int, block: int, wait: float) -> list[Finding]:
+def measure(case: Case, rounds: int, block: int, wait: float) -> list[Finding]:
     """The findings of one system at each size; the first round warms up and is dropped."""
     torch.set_num_threads(1)
     findings = []
     for image, target in TARGETS.items():
-        case = replace(CASES[system], image=image)
+        case = replace(case, image=image)
         wait_for_quiet(wait)
         watch = Watch()
         seconds = {name: found[1:] for name, found in interleave(sides(case, block), rounds + 1).items()}
         each = ", ".join(f"{name} {1000 * statistics.median(found) / block:.0f} ms" for name, found in seconds.items())
         note = f"CPU time of a step of batch {case.batch}: {each}; others kept {watch.others():.2f} cores busy"
-        unfit, name = "" if bf16_units() else f"this processor has {LACKS_BF16}", f"fast {system}, {image} px"
+        unfit, name = "" if bf16_units() else f"this processor has {LACKS_BF16}", f"fast {case.system}, {image} px"
         fast = seconds["engine, bf16"]
         findings += [
             ratio(name, seconds["textbook"], fast, target=target, at_least=True, note=note, unfit=unfit),

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import torch
 
-from benchmarks.cases import CASES, main_of, timed
+from benchmarks.cases import CASES, Case, main_of, timed
 from benchmarks.fresh import fresh
 from benchmarks.measure import Finding, Watch, interleave, ratio, wait_for_quiet
 from benchmarks.peak import most_alive
@@ -41,19 +41,21 @@ def allocated(system: str, image: int, recomputed: bool) -> float:
     return most_alive(steps)
 
 
-def measure(system: str, rounds: int, block: int, wait: float) -> list[Finding]:
+def measure(case: Case, rounds: int, block: int, wait: float) -> list[Finding]:
     """The findings of one system at each size; the first round of the time warms up and is dropped."""
     torch.set_num_threads(1)
     findings = []
     for image in IMAGES:
-        most = {side: fresh(allocated, system, image, side) for side in SIDES}
+        most = {side: fresh(allocated, case.system, image, side) for side in SIDES}
         wait_for_quiet(wait)
         watch = Watch()
-        sides: dict[str, Callable[[], float]] = {str(s): timed(engine(system, image, s).step, block) for s in SIDES}
+        sides: dict[str, Callable[[], float]] = {
+            str(s): timed(engine(case.system, image, s).step, block) for s in SIDES
+        }
         found = {name: each[1:] for name, each in interleave(sides, rounds + 1).items()}
         again, kept = found["True"], found["False"]
-        name, target = f"recompute {system}, {image} px", TARGETS.get((system, image))
-        note = f"{most[True]:.0f} MB of {most[False]:.0f}, batch {CASES[system].batch}"
+        name, target = f"recompute {case.system}, {image} px", TARGETS.get((case.system, image))
+        note = f"{most[True]:.0f} MB of {most[False]:.0f}, batch {case.batch}"
         spent = (
             f"{1000 * statistics.median(again) / block:.0f} ms instead of {1000 * statistics.median(kept) / block:.0f}"
         )

@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 import torch
 import torch.distributed as dist
 
-from benchmarks.cases import CASES, Case, main_of
+from benchmarks.cases import Case, main_of
 from benchmarks.group import Group
 from benchmarks.measure import Finding, Timed, Watch, interleave, quiet, ratio, wait_for_quiet
 from trainers.tree import Tree
@@ -64,11 +64,11 @@ def side(group: Group, steps: int) -> Callable[[], Timed]:
     return run
 
 
-def measure(system: str, rounds: int, block: int, wait: float) -> list[Finding]:
+def measure(case: Case, rounds: int, block: int, wait: float) -> list[Finding]:
     """The findings of one system."""
     before = wait_for_quiet(wait)
     with tempfile.TemporaryDirectory() as folder:
-        groups = groups_of(CASES[system], folder)
+        groups = groups_of(case, folder)
         for group in groups.values():
             group.ask([WARM_UP, WARM_UP])
         found = interleave({name: side(group, block) for name, group in groups.items()}, rounds)
@@ -80,7 +80,7 @@ def measure(system: str, rounds: int, block: int, wait: float) -> list[Finding]:
     each = ", ".join(f"{name} {1000 * statistics.median(s) / block:.1f} ms" for name, s in seconds.items())
     busy = ", ".join(f"{share:.2f} during {name}" for name, share in others.items())
     note = f"a step: {each}; cores that others kept busy: {before:.2f} before, {busy}"
-    one, name = seconds["one"], f"workers {system}"
+    one, name = seconds["one"], f"workers {case.name}"
     return [
         ratio(name, one, seconds["two"], target=TARGET, at_least=True, note=note, unfit=reason),
         ratio(f"{name}, no exchange", one, seconds["apart"], target=None, at_least=True),
@@ -88,4 +88,4 @@ def measure(system: str, rounds: int, block: int, wait: float) -> list[Finding]:
 
 
 if __name__ == "__main__":
-    main_of(__doc__, measure, rounds=12, block=4)
+    main_of(__doc__, measure, rounds=12, block=4, varied=True)
