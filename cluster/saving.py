@@ -69,8 +69,10 @@ class Saver:
         others = check_conditions(
             found.about.get("conditions", {}), self._conditions, found.step, self.run.allow_inexact
         )
-        self._history = history(found.about.get("history", []), found.step, workers, host, others)
         before = found.about.get(MICRO_BATCHES, 1)
+        if before != self.parts:
+            others = [*others, f"{MICRO_BATCHES} {before}, now {self.parts}"]
+        self._history = history(found.about.get("history", []), found.step, workers, host, others)
         load_state(self.engine, redealt(found.state, before, self.parts, self.engine.pools))
         self.stream.restore(found.about.get("stream", []))
         return found

@@ -22,8 +22,9 @@ from cluster.data import Batches, Indexed, Plain, open_data
 from cluster.features import load_features
 from cluster.layout import SweepPaths
 from cluster.meter import Meter, Tally, of_the_run
+from cluster.microbatches import MicroBatches
 from cluster.report import WAITING, Place, Report, Tell
-from cluster.room import MicroBatches, Smaller, is_out_of_memory, take_less
+from cluster.room import NoRoom, is_out_of_memory, take_less
 from cluster.run import Run
 from cluster.saving import Saver
 from cluster.stages import Preparation
@@ -52,6 +53,14 @@ class Retreat:
     notice: str
 
 
+@dataclass(frozen=True)
+class Again:
+    """A run goes on from a checkpoint. notices: what is to be told with its next report."""
+
+    retreat: Retreat | None = None
+    notices: tuple[str, ...] = ()
+
+
 def _unwatched(step: int, doing: str) -> None:
     """Nobody watches."""
 
@@ -64,11 +73,9 @@ def train(run: Run, place: Place, report: Tell, asked: Asked, beat: Beat = _unwa
     """
     with process_settings(run):
         tally, data = Tally(), open_data(run)
-        again: Retreat | Smaller | None = None
-        while True:
+        again: Again | None = Again()
+        while again is not None:
             again = _go(run, place, report, asked, beat, data, tally, again)
-            if again is None:
-                return
             gc.collect()  # of the networks and what they hold, before the next ones are made
 
 
@@ -80,28 +87,26 @@ def _go(
     beat: Beat,
     data: Indexed | Plain,
     tally: Tally,
-    again: Retreat | Smaller | None,
-) -> Retreat | Smaller | None:
-    """Train once, from the newest checkpoint on. Gives why to do so again, if at all."""
-    parts = 1 if run.exact else MicroBatches.of(run).parts()
-    begun: list[Engine] = []
+    again: Again,
+) -> Again | None:
+    """Train from the newest checkpoint on. Gives with what to do so once more, if at all."""
+    parts, _ = MicroBatches.of(run).read()
+    begun: list[_Training] = []
     try:
         with data.stream(place.rank, place.workers) as stream:
             engine = build_engine(run, data.shapes(), stream, place, parts)
-            begun.append(engine)
             training = _Training(run, place, report, asked, beat, engine, data, stream, tally, parts)
-            found = training.go(again)
+            training.saver.notices += again.notices
+            begun.append(training)
+            retreat = training.go(again.retreat)
             tally.checkpoints = training.saver.committer.metrics()
-            return found
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        smaller = take_less(
-            run, parts, begun[0].t + 1 if begun else 1, data.shapes(), torch.device(place.device), error
-        )
+            return Again(retreat, (retreat.notice,)) if retreat else None
+    except NoRoom as lack:
+        notice = take_less(run, parts, data.shapes(), torch.device(place.device), lack)
         if place.workers > 1:  # the others wait for this one: all of them begin anew
-            raise
-        return smaller
+            raise lack.error from lack
+        (training,) = begun
+        return Again(training.retreat, (*training.saver.notices, notice))
 
 
 class _Training:
@@ -134,14 +139,14 @@ class _Training:
         self.license = data.license  # pictures made from the data carry its attribution
         self.evaluation: dict[str, float] = {}
         self.meter = Meter(engine, run.data.batch, tally.data)
+        self.retreat: Retreat | None = None  # which no checkpoint knows of yet
 
-    def go(self, again: Retreat | Smaller | None) -> Retreat | None:
-        """Resume, train to the end, report. A Retreat where it diverged and goes back. again: why it did not come to its end."""
+    def go(self, retreat: Retreat | None) -> Retreat | None:
+        """Resume, train to the end, report. A Retreat where it diverged and goes back."""
+        self.retreat = retreat
         with closing(self.saver.committer):
             try:
-                if again:
-                    self.saver.notices.append(again.notice)
-                if not self._resume(again if isinstance(again, Retreat) else None):
+                if not self._resume(retreat):
                     return None
                 while self.engine.t < self.run.steps:
                     self._step()
@@ -196,9 +201,14 @@ class _Training:
             self.engine.vote(VOTES.index(asked) + 1 if asked else 0)
         pausing = due in self.run.pauses
         looked_at = pausing or any(self._due(n, due) for n in (every.report, every.evaluate, every.checkpoint))
-        self.engine.step(report=looked_at)
-        if looked_at:
-            self.engine.settle()
+        try:
+            self.engine.step(report=looked_at)
+            if looked_at:
+                self.engine.settle()
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise NoRoom(due, error) from error
+            raise
 
     def _why(self) -> str | None:
         """Why to save and end here, if at all: the same answer on every worker, since votes travel with the gradients."""
@@ -216,6 +226,7 @@ class _Training:
             return True
         if committing:
             self.engine.settle()  # nothing is saved whose numbers have not been looked at
+            self.retreat = None
         self.saver.notices += self.engine.take_skips()
         metrics = self.meter.read(self.engine) | self.saver.committer.metrics()
         if evaluating:

@@ -6,7 +6,11 @@ moment. The surprise is what is not counted: the optimizers' own work, which is 
 
 from __future__ import annotations
 
+import gc
+import math
+import weakref
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,62 +25,76 @@ from cluster.building import build_system
 from cluster.run import Run
 from data_shards.texts import WORDS
 from trainers.engine import LAYOUTS
-from trainers.gradients import OwnGradient, differentiate
+from trainers.gradients import Gradient, OwnGradient, differentiate
 from trainers.pool import Pool
+from trainers.recomputing import recompute_networks
 from trainers.replica import HostedReplica, attributes, classes, texts
 from trainers.system import Move, Shapes, System
 
 FLOAT = 4  # bytes
-COPIES = 5  # of a parameter: itself, its gradient, two moments of Adam, and an average
+KEPT = 3  # times a parameter, beside itself and its gradient: two moments of Adam, and an average
+MARGIN = 1.1  # of what is alive at once, for what kernels take meanwhile and nobody sees
 
 
 @dataclass(frozen=True)
 class Weight:
-    """What one replica's step takes. flops: of its forward and backward passes. memory: bytes, at most: parameters, what their
-    optimizers keep, and all that a pass makes."""
+    """What one replica's step takes. flops: of its forward and backward passes. memory: bytes, about: parameters, what their
+    optimizers keep, image histories, and what is alive at once of all that the first step's passes make. A system whose other steps
+    make more takes more, and so does a tiny network, of which kernels need more than the margin."""
 
     parameters: int
     flops: int
     memory: int
 
 
-class _Counter(TorchDispatchMode):
-    """Counts what operations do, and the bytes of the tensors that they make; views and what is changed in place are none."""
+class _Watch(TorchDispatchMode):
+    """Counts what operations do, and the bytes that are alive: from when an operation makes a tensor's memory to when nobody has it
+    any more, forward and on the way back. What is dropped in a circle of references counts on."""
 
-    flops = 0
-    made = 0
-    within = 0  # the most that was made inside one of `once_more`
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.flops = self.alive = self.most = 0
+        self._known: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         found = func(*args, **(kwargs or {}))
         if (count := flop_registry.get(func._overloadpacket)) is not None:
             self.flops += count(*args, **(kwargs or {}), out_val=found)
-        if not any(one.alias_info for one in func._schema.returns):
-            self.made += _bytes(found)
+        for tensor in tree_leaves(found):
+            if isinstance(tensor, torch.Tensor):
+                self._see(tensor.untyped_storage())
         return found
 
-    def once_more(self, forward: Callable[..., Any]) -> Callable[..., Any]:
-        """A pass that is computed again on the way back: what it makes is there meanwhile, and what it gives for good."""
+    def _see(self, storage: torch.UntypedStorage) -> None:
+        place, size = storage._cdata, storage.nbytes()
+        if place in self._known:
+            return
+        self._known.add(place)
+        self.alive += size
+        self.most = max(self.most, self.alive)
+        weakref.finalize(storage, self._gone, place, size).atexit = False
 
-        def passed(*given: Any) -> Any:
-            made, flops = self.made, self.flops
-            found = forward(*given)
-            if torch.is_grad_enabled():
-                self.within = max(self.within, self.made - made)
-                self.made, self.flops = made + _bytes(found), 2 * self.flops - flops
-            return found
-
-        return passed
+    def _gone(self, place: int, size: int) -> None:
+        self._known.remove(place)
+        self.alive -= size
 
 
-def _bytes(found: Any) -> int:
-    return sum(t.numel() * t.element_size() for t in tree_leaves(found) if isinstance(t, torch.Tensor))
+@contextmanager
+def _by_reference() -> Iterator[None]:
+    """Nothing goes before its last reference does: when the collector of circles comes by is chance."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def weigh(run: Run, shapes: Shapes) -> Weight | None:
     """What a step of `run` takes of one replica at a time; None where a system's step cannot be played without numbers."""
     try:
-        with FakeTensorMode(allow_non_fake_inputs=True):
+        with FakeTensorMode(allow_non_fake_inputs=True), _by_reference():
             return _played(run, shapes)
     except (RuntimeError, NotImplementedError):  # it looks at a tensor's content, or torch cannot tell a shape
         return None
@@ -117,19 +135,17 @@ def first_step(run: Run, shapes: Shapes, system: System) -> Iterator[Move]:
 
 
 def _played(run: Run, shapes: Shapes) -> Weight:
-    system = build_system(run, shapes)
-    parameters = sum(p.numel() for p in system.parameters())
-    game, flops, most = first_step(run, shapes, system), 0, 0
-    forward = _Counter()  # type: ignore[no-untyped-call]
-    if run.recompute:
-        for network in (network for player in system.players for network in player.networks):
-            network.forward = forward.once_more(network.forward)
-    while True:
-        forward.made = forward.within = forward.flops = 0
-        with forward:
-            move = next(game, None)
-        if move is None:
-            return Weight(parameters, flops, FLOAT * COPIES * parameters + most)
-        with _Counter() as backward:  # type: ignore[no-untyped-call]
-            differentiate(move, {player.name: OwnGradient(player) for player in move.players})
-        flops, most = flops + forward.flops + backward.flops, max(most, forward.made + forward.within)
+    with _Watch() as watch:
+        system = build_system(run, shapes)
+        if run.recompute:
+            recompute_networks(network for player in system.players for network in player.networks)
+        gradients: dict[str, Gradient] = {player.name: OwnGradient(player) for player in system.players}
+        watch.flops = 0  # of the weights' initial values
+        for move in first_step(run, shapes, system):
+            differentiate(move, {player.name: gradients[player.name] for player in move.players})
+        parameters = sum(p.numel() for p in system.parameters())
+        histories = sum(size * math.prod(shapes[domain]) for domain, size in system.pools.items())
+        sums = parameters * run.data.replicas.bit_length() if run.data.replicas > 1 else 0  # of gradients, pairwise
+        return Weight(
+            parameters, watch.flops, int(FLOAT * (KEPT * parameters + histories + sums) + MARGIN * watch.most)
+        )

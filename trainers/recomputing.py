@@ -7,6 +7,7 @@ are drawn again as they were (Chen et al. 2016, "Training Deep Nets with Subline
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -22,9 +23,9 @@ def recompute_networks(networks: Iterable[nn.Module]) -> None:
 
 
 def _recomputed(forward: Callable[..., Any]) -> Callable[..., Any]:
-    def passed(*given: Any) -> Any:
+    def passed(*given: Any, **named: Any) -> Any:
         if not torch.is_grad_enabled():
-            return forward(*given)
-        return checkpoint(forward, *given, use_reentrant=False)
+            return forward(*given, **named)
+        return checkpoint(functools.partial(forward, **named), *given, use_reentrant=False)
 
     return passed

@@ -18,6 +18,7 @@ from ray.exceptions import RayActorError
 from cluster.checkpoints.retention import parse_marker
 from cluster.conductor import pause_s
 from cluster.layout import SweepPaths
+from cluster.microbatches import MicroBatches
 from cluster.report import AGAIN, Report
 from cluster.run import Run
 from cluster.stop import StopRequest
@@ -37,6 +38,7 @@ LOOK_S = 5.0  # between two looks for room to grow, or for machines that are to 
 SETTLE_S = 3.0  # what a group held is free again a moment after its end
 WAIT_S = 0.2  # between two looks for room to start
 REASONS = {"preempted": "a worker was told to leave", "resize": "there is room for more"}
+LESS = "for want of memory"
 
 
 def grouping(
@@ -61,6 +63,7 @@ class WorkerGroupTrial(tune.Trainable):
         self._config, self._run = config, Run.from_json(config[RUN])
         self._store, self._paths = open_store(self._run.storage), SweepPaths(self._run.sweep)
         self._stop = StopRequest(self._store, self._paths.stop_request)
+        self._micro, self._parts = MicroBatches.of(self._run), 1
         self._group: Group | None = None
         self._outcome: str | None = None  # of the last report
         self._launches = 0  # of groups
@@ -145,6 +148,10 @@ class WorkerGroupTrial(tune.Trainable):
         """The report that the group died, and of what. It is no failure where a machine of it was announced to go."""
         group = self._group
         assert group is not None
+        parts, why = self._micro.read()
+        if parts > self._parts:  # a worker's step had no room, and the next group's takes less
+            self._why = LESS
+            return Report(self._step, outcome="resize", notices=(why,))
         said = self._stalls(group.start)
         text = text or cause(group.failure, group.members, group.size, said)
         self._note_going()
@@ -178,6 +185,7 @@ class WorkerGroupTrial(tune.Trainable):
         start = self._config[ATTEMPT] + self._starts
         name = f"{run.sweep}-{run.trial:04d}-{self._config[ATTEMPT]}-{self._launches}"
         self._group = Group(self._config, start, size, name)
+        self._parts, _ = self._micro.read()
         self._launches += 1
         if self._starts or size < run.workers:
             verb = "goes on" if self._starts else "trains"

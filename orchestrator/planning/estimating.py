@@ -49,7 +49,7 @@ def estimate_of(plan: Plan, before: SweepState | None = None, step_seconds: floa
 def describe_estimate(plan: Plan, found: Estimate) -> dict[str, Any]:
     """What the whole sweep takes if no trial is stopped early, as JSON-able values; None for what is not known here.
 
-    `seconds_per_step`: of a trial, with all its workers. `memory_bytes`: what a worker's step takes, at most. `stages`: name ->
+    `seconds_per_step`: of a trial, with all its workers. `memory_bytes`: what a worker's step takes, about. `stages`: name ->
     steps of what comes before a training, which is not in any of this.
     """
     hyper = plan.system.Hyper(**plan.preset.hyper)

@@ -64,7 +64,7 @@ def costs_table(costs: list[dict[str, Any]]) -> list[dict[str, str]]:
             "image": f"{row['image']} px",
             "samples at a time": str(row["samples"]),
             "parameters": f"{row['parameters'] / 1e6:.3g} M",
-            "memory at most": f"{row['memory_bytes'] / 1e9:.2g} GB",
+            "memory, about": f"{row['memory_bytes'] / 1e9:.2g} GB",
             "TFLOP a step": f"{row['flops'] / 1e12:.2g}",
         }
         for row in costs

@@ -13,6 +13,7 @@ from cluster.layout import SweepPaths
 from cluster.report import Place
 from cluster.training import train
 from data_shards.store import open_store
+from trainers.recomputing import recompute_networks
 
 
 def digest(run):
@@ -51,3 +52,14 @@ def test_what_the_way_back_needs_is_not_kept(run, recompute):
             engine.system.translators["b"](pictures)
     parameters = sum(p.numel() for p in engine.system.translators["b"].parameters())
     assert kept <= pictures.numel() if recompute else kept > pictures.numel() + parameters
+
+
+def test_what_is_given_by_name_goes_through():
+    layer = torch.nn.Bilinear(2, 3, 4)
+    first, second = torch.randn(5, 2, requires_grad=True), torch.randn(5, 3)
+    kept = layer(first, input2=second)
+    (wanted,) = torch.autograd.grad(kept.sum(), first)
+    recompute_networks([layer])
+    again = layer(first, input2=second)
+    assert torch.equal(again, kept)
+    assert torch.equal(torch.autograd.grad(again.sum(), first)[0], wanted)

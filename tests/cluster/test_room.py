@@ -68,12 +68,12 @@ def test_more_replicas_take_less_at_a_time(whole):
 @pytest.mark.parametrize(
     ("fewest", "even", "room_of", "told"),
     [
-        (1, False, 2, "data.replicas: 2, which takes at most "),
-        (1, False, 4, "data.replicas: 4, which takes at most "),
-        (1, False, 8, "data.replicas: 8, which takes at most "),
-        (2, False, 8, "no number of replicas would fit"),
-        (2, True, 4, "data.replicas: 4, which takes at most "),
-        (1, True, 8, "no number of replicas would fit"),
+        (1, False, 2, "data.replicas: 2, which takes about "),
+        (1, False, 4, "data.replicas: 4, which takes about "),
+        (1, False, 8, "data.replicas: 8, which takes about "),
+        (2, False, 8, "no smaller batch at a time would help"),
+        (2, True, 4, "data.replicas: 4, which takes about "),
+        (1, True, 8, "no smaller batch at a time would help"),
     ],
 )
 def test_the_smallest_number_that_fits_and_that_the_system_takes(
@@ -107,8 +107,8 @@ def test_the_trial_ends_and_names_what_would_fit(whole, told_of, monkeypatch, er
     assert not trained and report.outcome == TOO_LARGE
     assert report.error.startswith("step 3 is out of memory on cpu, 8 samples at a time (")
     assert re.search(said, report.error)
-    assert "; data.replicas: 4, which takes at most " in report.error
-    assert report.error.endswith(" would fit, as another training: set it, or take smaller pictures or networks")
+    assert "; data.replicas: 4, which takes about " in report.error
+    assert report.error.endswith(" should fit, as another training: set it, or take smaller pictures or networks")
 
 
 def test_where_computing_again_is_enough_that_is_said_first(whole, told_of, monkeypatch):
@@ -116,15 +116,15 @@ def test_where_computing_again_is_enough_that_is_said_first(whole, told_of, monk
     kept = replace(whole, recompute=False)
     assert taking(kept, 1) > taking(whole, 1)
     _, report = told_of(kept, CUDA)
-    assert "; recompute: true, which takes at most " in report.error
-    how = f"`i2i-cluster retry {kept.sweep} {kept.trial} --recompute` goes on with it"
-    assert report.error.endswith(f" would fit and changes no bit: {how}")
+    assert "; recompute: true, which takes about " in report.error
+    how = f"`i2i-cluster retry {kept.sweep} {kept.trial} --recompute --storage {kept.storage}` goes on with it"
+    assert report.error.endswith(f" should fit and changes no bit: {how}")
 
 
 def test_where_nothing_fits_that_is_said(whole, told_of, monkeypatch):
     monkeypatch.setattr(room, "free_memory", lambda: 1000)
     _, report = told_of(whole, CUDA)
-    assert "; no number of replicas would fit: take smaller pictures, networks or batches" in report.error
+    assert "; no smaller batch at a time would help: take smaller pictures or networks" in report.error
 
 
 def test_another_error_is_left_as_it_is(whole, told_of):

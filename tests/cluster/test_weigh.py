@@ -1,18 +1,22 @@
 """What a step weighs, counted without taking it."""
 
 import dataclasses
+from itertools import accumulate
 from types import SimpleNamespace
 
 import psutil
 import pytest
 import torch
+from torch.autograd.profiler import profile
 
 from cluster import weigh as weighing
 from cluster.building import build_system
-from cluster.weigh import COPIES, FLOAT, weigh
+from cluster.weigh import FLOAT, KEPT, weigh
+from tests.trainers import worlds
 from tests.trainers.worlds import IMAGE, METHODS, SHAPES, TINY, VARIANTS
 from trainers.settings import Balance
 from trainers.systems.catalog import SYSTEMS
+from trainers.tree import Tree
 
 MIB = 2**20
 
@@ -46,22 +50,24 @@ def test_every_system_can_be_weighed(variant):
     assert found is not None
     assert found.parameters == sum(p.numel() for p in build_system(run, shapes).parameters())
     assert found.flops > found.parameters, "each weight of a convolution is used many times"
-    assert found.memory > FLOAT * COPIES * found.parameters
+    assert found.memory > FLOAT * (KEPT + 1) * found.parameters
 
 
 def test_twice_the_batch_is_twice_the_work_and_the_memory_of_its_pictures():
     one, two = (weigh(*run_of("pix2pix", batch)) for batch in (8, 16))
     assert one is not None and two is not None
     assert two.flops == 2 * one.flops
-    pictures = [found.memory - FLOAT * COPIES * found.parameters for found in (one, two)]
+    pictures = [found.memory - FLOAT * (KEPT + 1) * found.parameters for found in (one, two)]
     assert 1.8 < pictures[1] / pictures[0] < 2.1
 
 
 def test_the_operations_are_those_of_a_convolution():
-    with weighing._Counter() as counter:
-        torch.nn.functional.conv2d(torch.zeros(1, 2, 8, 8), torch.zeros(4, 2, 3, 3), padding=1)
-    assert counter.flops == 2 * 4 * 2 * 9 * 8 * 8
-    assert counter.made == FLOAT * (2 * 8 * 8 + 4 * 2 * 9 + 4 * 8 * 8)
+    with weighing._Watch() as watch:
+        made = torch.nn.functional.conv2d(torch.zeros(1, 2, 8, 8), torch.zeros(4, 2, 3, 3), padding=1)
+        made = torch.relu(made)
+        del made
+    assert watch.flops == 2 * 4 * 2 * 9 * 8 * 8
+    assert (watch.most, watch.alive) == (FLOAT * 2 * (4 * 8 * 8), 0), "what goes into relu and what comes out of it"
 
 
 def test_absurd_widths_take_no_memory():
@@ -78,8 +84,22 @@ def test_what_is_computed_again_is_not_kept_and_takes_its_forward_pass_twice():
     kept, again = (weigh(*run_of("cyclegan", recompute=recompute)) for recompute in (False, True))
     assert kept is not None and again is not None
     assert kept.parameters == again.parameters
-    assert FLOAT * COPIES * kept.parameters < again.memory < kept.memory
+    assert FLOAT * (KEPT + 1) * kept.parameters < again.memory < kept.memory
     assert 1.3 < again.flops / kept.flops < 1.4, "a third of a step is forward"
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize("name", ["cyclegan", "distancegan", "bicyclegan", "unit"])
+def test_no_step_takes_more_than_it_weighs_nor_much_less(name, recompute):
+    changes: dict[str, int] = {key: 16 for key in ("width", "critic_width", "encoder_width") if key in TINY[name]}
+    weighed = weigh(*run_of(name, worlds.BATCH, recompute, **changes))
+    with profile(profile_memory=True) as seen:
+        of = worlds.engine(name, tree=Tree(1), hyper=changes, recomputed=recompute)
+        for _ in range(2):
+            of.step()
+    changed = sorted((e.start_ns(), e.nbytes()) for e in seen.kineto_results.events() if e.name() == "[memory]")
+    assert weighed is not None
+    assert 0.6 < max(accumulate(size for _, size in changed)) / weighed.memory < 1
 
 
 def test_what_looks_at_content_cannot_be_weighed(monkeypatch):

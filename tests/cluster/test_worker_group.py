@@ -28,7 +28,9 @@ from data_shards.build.openmoji import build_openmoji
 from data_shards.store import open_store
 from orchestrator.planning.plan import make_plan
 from orchestrator.planning.sizes import Machine
-from orchestrator.sweep_file.sweep import read_sweep
+from orchestrator.sweep_file.draft import Draft
+from orchestrator.sweep_file.sweep import Sweep, read_sweep
+from orchestrator.systems.scaffold import OWN_SYSTEM, TEMPLATE
 from trainers.state import digest
 
 pytestmark = [
@@ -234,3 +236,30 @@ def test_the_room_of_a_killed_maker_is_taken_back(here):
     os.kill(pid, signal.SIGKILL)
     wait(lambda: remove_orphans() == 1, "nobody else will give back its CPUs")
     wait(lambda: cpus_free() == 2, "they are free again")
+
+
+def test_a_worker_without_room_is_no_failure_and_the_next_group_takes_less_at_a_time(run, trial):
+    lacking = "        if len(a) > 1 and t >= 2:\n            torch.zeros(10**13)\n"
+    code = TEMPLATE.read_text(encoding="utf-8").replace(
+        "        fake_b = self.ab(a)\n", f"{lacking}        fake_b = self.ab(a)\n"
+    )
+    values = {
+        "system": OWN_SYSTEM,
+        "code": f"import torch\n{code}",
+        "steps": STEPS,
+        "exact": False,
+        "storage": run.storage,
+        "data": {"uri": run.data.uri, "image": 32, "batch": 4, "replicas": 2},
+        "hyper": {"width": 4, "blocks": 0},
+        "every": {"report": 1, "evaluate": STEPS, "checkpoint": 1},
+        "resources": {"workers": 2},
+    }
+    plan = make_plan(Draft(Sweep.model_validate(values)), "sweep.yaml", machine=Machine(cpus=2, gpus=0))
+    short = trial(plan.run(0, plan.params(0)))
+    ended = report(short, lambda report: report.outcome is not None)
+    (notice,) = ended.notices
+    assert (ended.outcome, ended.error) == ("resize", None)
+    assert notice.startswith("step 3 is out of memory on cpu, 2 samples at a time (")
+    assert notice.endswith("; on with 1 sample at a time, since exact: false allows it")
+    first, *_ = to_the_end(short)
+    assert first.notices == ("goes on with 2 of 2 workers from step 2 (for want of memory)",)
