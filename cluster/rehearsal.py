@@ -15,7 +15,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode  # torch.compile's own;
 from cluster.building import build_system
 from cluster.kinds import kind_of
 from cluster.run import Run
-from cluster.weigh import first_step
+from cluster.weigh import play_step
 from trainers.errors import SettingError
 from trainers.gradients import OwnGradient, differentiate
 from trainers.settings import OWN
@@ -98,7 +98,7 @@ def _play(run: Run, shapes: Shapes, system: System) -> set[str]:
     """The terms that a first step observes."""
     seen: set[str] = set()
     moved: dict[str, Player] = {}
-    for number, move in enumerate(first_step(run, shapes, system), 1):
+    for number, move in enumerate(play_step(run, shapes, system), 1):
         if not isinstance(move, Move):
             raise BrokenRule(
                 f"yield {number} of step gives {type(move).__name__}: a move is Move((self.weigh(...), player))"

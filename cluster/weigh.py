@@ -33,14 +33,15 @@ from trainers.system import Move, Shapes, System
 
 FLOAT = 4  # bytes
 KEPT = 3  # times a parameter, beside itself and its gradient: two moments of Adam, and an average
+ROUND = 3  # steps that are played where not everybody moves in the first: DiscoGAN's critics move in every third alone
 MARGIN = 1.1  # of what is alive at once, for what kernels take meanwhile and nobody sees
 
 
 @dataclass(frozen=True)
 class Weight:
     """What one replica's step takes. flops: of its forward and backward passes. memory: bytes, about: parameters, what their
-    optimizers keep, image histories, and what is alive at once of all that the first step's passes make. A system whose other steps
-    make more takes more, and so does a tiny network, of which kernels need more than the margin."""
+    optimizers keep, image histories, and what is alive at once of all that the passes make. A tiny network takes more: kernels
+    need more for it than the margin."""
 
     parameters: int
     flops: int
@@ -116,8 +117,8 @@ def made_up(run: Run, shapes: Shapes, system: System) -> Callable[[str, int, int
     return lambda source, draw, replica: batch
 
 
-def first_step(run: Run, shapes: Shapes, system: System) -> Iterator[Move]:
-    """The moves of a system's first step on one replica, on made-up pictures."""
+def play_step(run: Run, shapes: Shapes, system: System, t: int = 0) -> Iterator[Move]:
+    """The moves of a step of a system on one replica, on made-up pictures."""
     device = torch.device("cpu")
     system.numbers = {term: torch.zeros(()) for term in system.controlled}
     system.measured = {name: torch.ones(shape) for name, shape in system.measures.items()}
@@ -131,7 +132,7 @@ def first_step(run: Run, shapes: Shapes, system: System) -> Iterator[Move]:
         dict.fromkeys(system.reads.sources, 0),
         {player.name: int(run.balance["critic_turns"]) for player in system.players},
     )
-    return system.step(0, replica)
+    return system.step(t, replica)
 
 
 def _played(run: Run, shapes: Shapes) -> Weight:
@@ -141,11 +142,16 @@ def _played(run: Run, shapes: Shapes) -> Weight:
             recompute_networks(network for player in system.players for network in player.networks)
         gradients: dict[str, Gradient] = {player.name: OwnGradient(player) for player in system.players}
         watch.flops = 0  # of the weights' initial values
-        for move in first_step(run, shapes, system):
-            differentiate(move, {player.name: gradients[player.name] for player in move.players})
+        steps, moved = 1, set[str]()
+        for t in range(ROUND):
+            for move in play_step(run, shapes, system, t):
+                differentiate(move, {player.name: gradients[player.name] for player in move.players})
+                moved |= {player.name for player in move.players}
+            if t == 0 and len(moved) == len(gradients):
+                break
+            steps = t + 1
         parameters = sum(p.numel() for p in system.parameters())
         histories = sum(size * math.prod(shapes[domain]) for domain, size in system.pools.items())
         sums = parameters * run.data.replicas.bit_length() if run.data.replicas > 1 else 0  # of gradients, pairwise
-        return Weight(
-            parameters, watch.flops, int(FLOAT * (KEPT * parameters + histories + sums) + MARGIN * watch.most)
-        )
+        memory = FLOAT * (KEPT * parameters + histories + sums) + MARGIN * watch.most
+        return Weight(parameters, watch.flops // steps, int(memory))

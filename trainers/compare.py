@@ -5,7 +5,7 @@ Beside the sums: a number or two for each picture, and the features of at most M
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from trainers.kid import kid, kid_spread
 from trainers.measures import LEAST_SSIM, angle, l1, psnr, ssim, unit
 from trainers.outputs import FEATURES, LOGITS, LPIPS
 from trainers.pair_judge import AXIS, correlation
-from trainers.readings import FAKE, INPUT, Angles, Classes, Found, Readings, Values
+from trainers.readings import FAKE, INPUT, Angles, Classes, Found, Pixels, Readings, Values
 from trainers.replica import to_images
 from trainers.samples import CHUNK
 from trainers.style import content, gram_sums, style
@@ -45,9 +45,11 @@ class Comparison:
         self._pairs = {kind: Values() for kind in counts}
         self._halves = {kind: Values() for kind in counts}
 
-    def look(self, pictures: Mapping[str, np.ndarray], classes: Sequence[int] = ()) -> None:
-        """The next uint8 `[N,H,W,C]` by kind, N at most CHUNK; kinds that come together are of the same inputs. classes: of these,
-        by the numbers of the task network; -1 where it is not known, none where nobody asks.
+    def look(self, pictures: Mapping[str, np.ndarray], classes: np.ndarray | None = None) -> None:
+        """The next uint8 `[N,H,W,C]` by kind, N at most CHUNK; kinds that come together are of the same inputs.
+
+        classes: integers `[N]` of these or `[N,H,W]` of their pixels, by the numbers of the task network; -1 where unknown,
+        None where nobody asks.
         """
         images = {kind: to_images(pixels, self._device, torch.contiguous_format) for kind, pixels in pictures.items()}
         assert all(len(batch) <= CHUNK for batch in images.values())
@@ -60,8 +62,9 @@ class Comparison:
             seen = unit(batch)
             self._pairs[kind].add(pair_distances(seen))
             self._halves[kind].add(half_distances(seen, AXIS) if seen.shape[3] % 2 == 0 else torch.empty(0))
+        told = None if classes is None else torch.from_numpy(classes).long()
         for network in self._networks:
-            network.look(images, torch.tensor(classes, dtype=torch.long))
+            network.look(images, told)
 
     @property
     def widths(self) -> dict[str, int]:
@@ -97,7 +100,8 @@ class _InNetwork:
         self._lpips, self._content, self._cosine = Values(), Values(), Values()
         self._read: Readings | None = None
         if isinstance(network, OfTask):
-            self._read = Angles(network.degrees) if network.degrees else Classes()
+            pixels = Pixels(network.pixel_classes) if network.pixel_classes else None
+            self._read = pixels or (Angles(network.degrees) if network.degrees else Classes())
 
     @property
     def name(self) -> str:
@@ -107,11 +111,11 @@ class _InNetwork:
     def width(self) -> int:
         return next(iter(self._kept[FAKE])).shape[1]
 
-    def look(self, images: Mapping[str, Tensor], classes: Tensor) -> None:
+    def look(self, images: Mapping[str, Tensor], classes: Tensor | None) -> None:
         said = {kind: self._network.look(batch, self._gives) for kind, batch in images.items()}
         for kind, told in said.items():
             self._take_in(kind, told)
-            if self._read is not None and len(classes):
+            if self._read is not None and classes is not None:
                 self._read.add(kind, told.rows, classes)
         if FAKE in said and REAL in said and LPIPS in said[FAKE].rows:
             self._lpips.add(squared_distance(said[FAKE].rows[LPIPS], said[REAL].rows[LPIPS]))

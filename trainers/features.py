@@ -72,11 +72,13 @@ class Network(Protocol):
 
 @dataclass(frozen=True)
 class OfTask:
-    """The task network, one pass for each output that is wanted. degrees: the angle of each class where it reads angles."""
+    """The task network, one pass for each output that is wanted. degrees: the angle of each class where it reads angles;
+    pixel_classes: how many it tells pixels apart by, where it does."""
 
     network: TaskNetwork
     name: str = "task"
     degrees: tuple[float, ...] = ()
+    pixel_classes: int = 0
 
     def look(self, pictures: Tensor, wanted: Collection[str]) -> Said:
         x = saved(pictures)

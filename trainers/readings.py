@@ -1,4 +1,4 @@
-"""What a task network reads in pictures that are there already, held against the classes that are told of them."""
+"""What a task network reads in pictures that are there already, held against the classes that are told of them or their pixels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from trainers.angles import angles_of, off, spread
-from trainers.outputs import ANGLES, LOGITS
+from trainers.label_maps import fcn_scores, share, tallies
+from trainers.outputs import ANGLES, LOGITS, PIXELS
 
 FAKE, INPUT = "fake", "input"
 NO_CLASS = -1
@@ -48,7 +49,8 @@ class Readings(Protocol):
     """What was read of pictures of each kind."""
 
     def add(self, kind: str, rows: Mapping[str, Tensor], classes: Tensor) -> None:
-        """Outputs `[N,...]` by name of pictures of a kind, and their classes `[N]`; NO_CLASS where nobody knows."""
+        """Outputs `[N,...]` by name of pictures of a kind, and their classes, `[N]` or of pixels `[N,H,W]`; NO_CLASS where nobody
+        knows."""
 
     def scores(self) -> dict[str, Found]:
         """Name -> score, of those that could be computed."""
@@ -97,3 +99,26 @@ class Angles:
             if kind == FAKE and len(said) >= self.LEAST:
                 found["angle_spread"] = Found(spread(said, truth), len(said))
         return found
+
+
+class Pixels:
+    """Of a network that tells pixels apart: how many it reads as a label map says, and the scores of FCN. classes: how many."""
+
+    NAMES: Mapping[str, str] = Classes.NAMES
+
+    def __init__(self, classes: int) -> None:
+        self._classes = classes
+        self._right = {kind: Values() for kind in self.NAMES}
+        self._tallies = Values()
+
+    def add(self, kind: str, rows: Mapping[str, Tensor], classes: Tensor) -> None:
+        if kind in self.NAMES and PIXELS in rows:
+            read = rows[PIXELS].argmax(1).cpu()
+            self._right[kind].add(share(read, classes))
+            if kind == FAKE:
+                self._tallies.add(tallies(read, classes, self._classes))
+
+    def scores(self) -> dict[str, Found]:
+        found = {self.NAMES[kind]: right.found() for kind, right in self._right.items() if len(right.all)}
+        every = self._tallies.all
+        return found | ({name: Found(of, len(every)) for name, of in fcn_scores(every).items()} if len(every) else {})

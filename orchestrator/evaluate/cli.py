@@ -49,6 +49,15 @@ def evaluate(
             "it also says how many it reads right, or by how many degrees it is off.",
         ),
     ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--labels",
+            metavar="DIR",
+            parser=named_path,
+            help="Folder of label maps of what was translated, by the same names, for a task network that tells pixels apart.",
+        ),
+    ] = None,
     size: Annotated[
         int | None,
         typer.Option(metavar="N", min=8, max=8192, help="Bring pictures to N x N pixels: the middle square, bicubic."),
@@ -60,7 +69,7 @@ def evaluate(
     from orchestrator.evaluate.evaluate import Asked, evaluate_folders, print_scores
     from orchestrator.tables import console, print_json
 
-    told = evaluate_folders(Asked(real, fake, inputs, paired, tuple(features or ()), size, task, storage))
+    told = evaluate_folders(Asked(real, fake, inputs, paired, tuple(features or ()), size, task, storage, labels))
     if output is Output.json:
         print_json(told)
     else:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,16 @@ import numpy as np
 from rich.console import Console
 
 from orchestrator.errors import Refusal
-from orchestrator.evaluate.files import BAD, Names, check_partners, overlap, pictures_in, read_heads, read_picture
+from orchestrator.evaluate.files import (
+    BAD,
+    Names,
+    check_partners,
+    overlap,
+    pictures_in,
+    read_heads,
+    read_label_map,
+    read_picture,
+)
 from orchestrator.evaluate.judge import Judge, find_judge
 from orchestrator.evaluate.networks import check_names, module_blamed, read_network
 from orchestrator.saying import say
@@ -23,8 +33,8 @@ if TYPE_CHECKING:
     from trainers.features import Network
     from trainers.readings import Found
 
-REAL, FAKE, INPUT = "real", "fake", "input"
-OPTIONS = {REAL: "--real", FAKE: "--fake", INPUT: "--inputs"}
+REAL, FAKE, INPUT, LABELS = "real", "fake", "input", "labels"
+OPTIONS = {REAL: "--real", FAKE: "--fake", INPUT: "--inputs", LABELS: "--labels"}
 CHUNK = 8  # pictures that are looked at together, as in a training
 LEAST = 2  # pictures of each kind that a distance of two kinds needs
 Group = tuple[tuple[str, ...], list[str]]  # kinds that are read together, and the names of their pictures
@@ -33,7 +43,7 @@ Group = tuple[tuple[str, ...], list[str]]  # kinds that are read together, and t
 @dataclass(frozen=True)
 class Asked:
     """What the command line asks for. features: NAME=PATH and, after commas, how the module wants its pictures. task: the name, id
-    or address of a task network, of a sweep in `storage`."""
+    or address of a task network, of a sweep in `storage`. labels: the folder of label maps."""
 
     real: Path
     fake: Path
@@ -43,6 +53,13 @@ class Asked:
     size: int | None = None
     task: str | None = None
     storage: str = DEFAULT_STORAGE
+    labels: Path | None = None
+
+    @property
+    def places(self) -> dict[str, Path]:
+        """The folders by kind."""
+        given = {REAL: self.real, FAKE: self.fake, INPUT: self.inputs, LABELS: self.labels}
+        return {kind: place for kind, place in given.items() if place is not None}
 
 
 def evaluate_folders(asked: Asked) -> dict[str, Any]:
@@ -53,15 +70,17 @@ def evaluate_folders(asked: Asked) -> dict[str, Any]:
     if not asked.features and asked.task is None and not asked.paired:
         advice = "give --features NAME=PATH or --task TASK for fid, kid and is, or --paired for l1, psnr and ssim"
         raise Refusal(f"without one of these there is nothing to compare by: {advice}", path="--features")
+    if asked.labels and asked.task is None:
+        raise Refusal("label maps are held against what a task network reads; give --task TASK too", path="--labels")
     check_names(asked.features, asked.task is not None)
     notes: list[str] = []
-    places = {REAL: asked.real, FAKE: asked.fake} | ({INPUT: asked.inputs} if asked.inputs else {})
-    folders = {kind: pictures_in(place, OPTIONS[kind], notes) for kind, place in places.items()}
+    folders = {kind: pictures_in(place, OPTIONS[kind], notes) for kind, place in asked.places.items()}
     notes += [said] if (said := overlap(asked.real, asked.fake)) else []
     for kind, other in ((FAKE, REAL), (REAL, FAKE)) if asked.paired else ():
         check_partners(folders[kind], folders[other], OPTIONS[kind], OPTIONS[other])
-    if asked.inputs:
-        check_partners(folders[FAKE], folders[INPUT], OPTIONS[FAKE], OPTIONS[INPUT])
+    for kind in (INPUT, LABELS):
+        if kind in folders:
+            check_partners(folders[FAKE], folders[kind], OPTIONS[FAKE], OPTIONS[kind])
     left_out, height, width = read_heads(list(folders.values()), asked.size)
     for file, why in left_out.items():
         say(f"left out {file}: {why}", aside=True)
@@ -94,13 +113,14 @@ def _judge(asked: Asked, folders: Mapping[str, Names]) -> Judge | None:
     """The task network that is asked, with the classes of the pictures. Raises Refusal."""
     if asked.task is None:
         return None
-    return find_judge(asked.task, asked.storage, asked.inputs or asked.fake, folders[_judged(asked)])
+    folder, pictures = asked.inputs or asked.fake, folders[_judged(asked)]
+    return find_judge(asked.task, asked.storage, folder, pictures, mapped=asked.labels is not None)
 
 
 def _groups(folders: Mapping[str, Names], paired: bool, bad: Mapping[Path, str]) -> list[Group]:
     """What is read together: a picture is left out with all that belong to it."""
-    with_input = (INPUT,) if INPUT in folders else ()
-    kinds = [(FAKE, REAL, *with_input)] if paired else [(FAKE, *with_input), (REAL,)]
+    beside = tuple(kind for kind in (INPUT, LABELS) if kind in folders)
+    kinds = [(FAKE, REAL, *beside)] if paired else [(FAKE, *beside), (REAL,)]
     return [
         (together, [name for name in folders[together[0]] if not any(folders[kind][name] in bad for kind in together)])
         for together in kinds
@@ -119,13 +139,14 @@ def _compared(
     from orchestrator.shards.view import watched
     from trainers.compare import Comparison
 
-    counts = {kind: len(names) for kinds, names in groups for kind in kinds}
+    counts = {kind: len(names) for kinds, names in groups for kind in kinds if kind != LABELS}
     comparison, whole = Comparison(networks, counts, asked.paired), list[str]()
     done, total = 0, sum(len(names) for _, names in groups)
     with watched("comparing") as (progress,):
         for kinds, names in groups:
-            for read, chunk in _chunks(folders, kinds, names, (asked.size, judge.channels if judge else 3), left_out):
-                classes = [judge.classes.get(name, -1) for name in read] if judge and FAKE in kinds else ()
+            reading = partial(_read, asked.size, judge)
+            for read, chunk in _chunks(folders, kinds, names, reading, left_out):
+                classes = _classes(judge, read, chunk.pop(LABELS, None)) if judge and FAKE in kinds else None
                 if chunk:
                     with module_blamed():
                         comparison.look(chunk, classes)
@@ -145,6 +166,18 @@ def _compared(
     return told, whole
 
 
+def _read(size: int | None, judge: Judge | None, kind: str, file: Path) -> np.ndarray:
+    """uint8 `[H,W,C]` of a picture; the numbers of the classes of pixels, `[H,W]`, of a label map. Raises BAD."""
+    if kind == LABELS and judge is not None:
+        return read_label_map(file, size, len(judge.card.classes))
+    return read_picture(file, size, judge.channels if judge else 3)
+
+
+def _classes(judge: Judge, names: Sequence[str], mapped: np.ndarray | None) -> np.ndarray:
+    """Of pictures, or of their pixels where label maps tell them."""
+    return mapped if mapped is not None else np.array([judge.classes.get(name, -1) for name in names])
+
+
 def _finite(found: Mapping[str, Found]) -> tuple[dict[str, Found], list[str]]:
     """The scores that have a value, and a note on the others."""
     scores = {
@@ -160,12 +193,12 @@ def _chunks(
     folders: Mapping[str, Names],
     kinds: Sequence[str],
     names: Sequence[str],
-    wanted: tuple[int | None, int],
+    reading: Callable[[str, Path], np.ndarray],
     left_out: dict[Path, str],
 ) -> Iterator[tuple[list[str], dict[str, np.ndarray]]]:
     """Names, and uint8 `[N,H,W,C]` by kind, in order; empty where none of a chunk can be read. What cannot be is named and noted.
 
-    wanted: the side, None for what it is, and the channels.
+    reading: of a kind and a file, raises BAD.
     """
     for start in range(0, len(names), CHUNK):
         pictures: dict[str, list[np.ndarray]] = {kind: [] for kind in kinds}
@@ -176,7 +209,7 @@ def _chunks(
                 read = []
                 for kind in kinds:
                     file = folders[kind][name]
-                    read.append(read_picture(file, *wanted))
+                    read.append(reading(kind, file))
             except BAD as error:
                 left_out[file] = str(error)
                 say(f"left out {file}: {error}", aside=True)

@@ -96,6 +96,22 @@ def read_heads(folders: Sequence[Names], size: int | None) -> Heads:
     return Heads(bad, size or height, size or width)
 
 
+def read_label_map(file: Path, size: int | None, classes: int) -> np.ndarray:
+    """The numbers of its classes, uint8 `[H,W]`: class i of n is grey level round(255 i / (n - 1)); at `size` the nearest pixels
+    of the middle square. Raises BAD."""
+    with opened(io.BytesIO(file.read_bytes())) as picture:
+        if picture.mode != "L":
+            raise ValueError(f"is no label map: those are grey, of 8 bits, and this is {picture.mode}")
+        levels = np.asarray(picture if size is None else square(picture, size, labels=True))
+    known = np.array([round(255 * i / (classes - 1)) for i in range(classes)])
+    numbers = np.searchsorted(known, levels).clip(max=classes - 1)
+    if (other := levels[known[numbers] != levels]).size:
+        raise ValueError(
+            f"has the level {other[0]}, which is none of {classes} classes: was it scaled or saved as JPEG?"
+        )
+    return numbers.astype(np.uint8)
+
+
 def read_picture(file: Path, size: int | None, channels: int = 3) -> np.ndarray:
     """uint8 `[H,W,C]`, upright, transparency on white; at `size` the middle square. Raises BAD."""
     with opened(io.BytesIO(file.read_bytes())) as picture:

@@ -18,7 +18,7 @@ from orchestrator.errors import Refusal, nearest
 from orchestrator.evaluate.files import Names
 from orchestrator.folders import look_below
 from orchestrator.task.task import TaskNetwork, look_up, notes_on
-from trainers.outputs import FEATURES, MAPS
+from trainers.outputs import FEATURES, MAPS, PIXELS
 
 if TYPE_CHECKING:
     from trainers.features import OfTask
@@ -28,11 +28,13 @@ OPTION = "--task"
 
 @dataclass(frozen=True)
 class Judge:
-    """A task network that was found. classes: picture -> the number of its class, of those that are known; from `table`, if any."""
+    """A task network that was found. classes: picture -> the number of its class, of those that are known; from `table`, if any.
+    mapped: label maps tell the classes of pixels."""
 
     card: TaskNetwork
     classes: Mapping[str, int] = field(default_factory=dict)
     table: Path | None = None
+    mapped: bool = False
 
     @property
     def channels(self) -> int:
@@ -42,7 +44,9 @@ class Judge:
     @property
     def gives(self) -> Collection[str]:
         """What it says of pictures; one that tells pixels apart says of none what it is."""
-        return (FEATURES, MAPS) if self.card.label_map else (FEATURES, self.card.reading, MAPS)
+        if not self.card.label_map:
+            return (FEATURES, self.card.reading, MAPS)
+        return (FEATURES, MAPS, PIXELS) if self.mapped else (FEATURES, MAPS)
 
     def network(self) -> OfTask:
         """On the machine's device. Raises Refusal where its weights are gone or damaged."""
@@ -52,7 +56,8 @@ class Judge:
 
         try:
             network: Any = load_network(self.card.part)
-            return OfTask(network.to(device()), degrees=self.card.degrees)
+            pixel_classes = len(self.card.classes) if self.card.label_map else 0
+            return OfTask(network.to(device()), degrees=self.card.degrees, pixel_classes=pixel_classes)
         except DataError as error:
             raise Refusal(str(error), path=OPTION) from error
 
@@ -66,8 +71,10 @@ class Judge:
         notes = notes_on(self.card, side)
         if self.channels == 1:
             notes.append("every picture was read as grey, as the task network reads it")
+        if self.mapped:
+            return notes
         if self.card.label_map:
-            return [*notes, "the task network tells pixels apart: of pictures in folders it has its features alone"]
+            return [*notes, "the task network tells pixels apart: --labels DIR holds what it reads against label maps"]
         if self.table is None:
             return [
                 *notes,
@@ -77,9 +84,15 @@ class Judge:
         return [*notes, f"{missing:,} of {len(read):,} pictures have no class in {self.table}"] if missing else notes
 
 
-def find_judge(wanted: str, storage: str, folder: Path, pictures: Names) -> Judge:
-    """The task network `wanted`, and the classes of `pictures`, which are those in `folder`. Raises Refusal."""
+def find_judge(wanted: str, storage: str, folder: Path, pictures: Names, mapped: bool) -> Judge:
+    """The task network `wanted`, and the classes of `pictures`, which are those in `folder`; mapped: label maps tell those of their
+    pixels. Raises Refusal."""
     card = look_up(wanted, storage, OPTION, "name its folder; `i2i-cluster task train` makes one")
+    if mapped and not card.label_map:
+        problem = (
+            f"{wanted} tells no pixels apart; --labels is for what `i2i-cluster task train --kind segmenter` makes"
+        )
+        raise Refusal(problem, path="--labels")
     here, real = (
         Path(abspath(folder)),
         folder.resolve(),
@@ -87,7 +100,7 @@ def find_judge(wanted: str, storage: str, folder: Path, pictures: Names) -> Judg
     above = {folder: folder, here.parent: here, real.parent: real}
     root = next((place for place in above if (place / LABELS).is_file()), None)
     if root is None or card.label_map:
-        return Judge(card)
+        return Judge(card, mapped=mapped)
     table, beside = root / LABELS, {name: above[root] / file.relative_to(folder) for name, file in pictures.items()}
     try:
         told = read_labels(root, sorted({*look_below(root).pictures, *beside.values()}))

@@ -17,6 +17,8 @@ from orchestrator.errors import Refusal, nearest, refuse, show
 
 TAG = "tag:yaml.org,2002:"
 MOST_VALUES = 100_000  # in a file, with every alias written out
+DEEPEST = 100  # levels of lists and mappings; Python's own limit is any other library's to change
+TOO_DEEP = "not valid YAML for a sweep: nested too deeply"
 DIGITS = r"[0-9]+(?:_[0-9]+)*"
 LONGEST_HEX = 1_000  # characters
 # In this order: a scalar takes the first kind that matches it, so whole numbers come before numbers.
@@ -81,8 +83,8 @@ def parse(text: str, file: str) -> Written:
             raise Refusal("must hold `key: value` lines at its top level, not a list or a single value", file=file)
         values = _Values(file)
         return Written(values.mapping(root, "", ()), values.found)
-    except RecursionError as error:  # brackets within brackets, or a chain of aliases
-        raise Refusal("not valid YAML for a sweep: nested too deeply", file=file) from error
+    except RecursionError as error:  # brackets within brackets
+        raise Refusal(TOO_DEEP, file=file) from error
 
 
 def _compose(text: str, file: str) -> yaml.Node | None:
@@ -151,6 +153,8 @@ class _Values:
     def _value(self, node: yaml.Node, path: str, above: tuple[yaml.Node, ...]) -> object:
         if any(node is outer for outer in above):
             return self._unreadable("an alias that contains itself", path)
+        if len(above) > DEEPEST:
+            raise Refusal(TOO_DEEP, file=self._file)
         # A long text counts for more: repeated by aliases, it would fill the memory once it is shown.
         self._left -= 1 + (len(node.value) // 1000 if isinstance(node, yaml.ScalarNode) else 0)
         if self._left < 0:

@@ -26,7 +26,7 @@ BEGIN, END = "<!-- learns: begin -->", "<!-- learns: end -->"
 UNMEASURED = "Not measured yet."
 COUNTED = (
     "Counted, not measured, with the default settings: what weights, gradients, moments, averages and image histories take, and "
-    "what is alive at once of all that the first step makes, a tenth more of it. More samples at a time take more of the latter."
+    "what is alive at once of all that a step makes, a tenth more of it. More samples at a time take more of the latter."
 )
 ARXIV = re.compile(r"arXiv:[0-9.]+[0-9]")
 ROOT = "../.."  # of the repository, seen from a page

@@ -120,11 +120,12 @@ def chain(levels: int) -> str:
     ("text", "problem"),
     [
         (laughs(12, 10), "more than 100,000 values, aliases written out: no sweep has as many"),
+        (chain(30), "not valid YAML for a sweep: nested too deeply"),
         (chain(200), "not valid YAML for a sweep: nested too deeply"),
         (f"a: &a '{'x' * 10**6}'\nb: [{', '.join(['*a'] * 200)}]", "more than 100,000 values, "),
         (f"a: 0x{'f' * 20_000}", "a: cannot be read as int: '0xfff"),
     ],
-    ids=["laughs", "chain", "texts", "hex"],
+    ids=["laughs", "chain", "long chain", "texts", "hex"],
 )
 def test_yaml_that_grows_is_refused_at_once(text, problem):
     started = time.monotonic()
