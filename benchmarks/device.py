@@ -47,11 +47,11 @@ class Side:
 
 
 def measure(
-    system: str, image: int, batch: int, device: torch.device, rounds: int, block: int, compiled: bool
+    system: str, image: int, batch: int, device: torch.device, rounds: int, block: int, compiled: bool, graphs: bool
 ) -> list[Finding]:
     """The findings of one system at one size; the first round warms up and is dropped."""
     case = Case(system, {}, image, batch)
-    sides = dict(_sides(case, device, compiled))
+    sides = dict(_sides(case, device, compiled, graphs))
     most = {name: _memory(side, device) for name, side in sides.items()}
     found = interleave({name: _timed(side, device, block) for name, side in sides.items()}, rounds + 1)
     seconds = {name: each[1:] for name, each in found.items()}
@@ -79,7 +79,7 @@ def measure(
     return findings
 
 
-def _sides(case: Case, device: torch.device, compiled: bool) -> Iterator[tuple[str, Side]]:
+def _sides(case: Case, device: torch.device, compiled: bool, graphs: bool) -> Iterator[tuple[str, Side]]:
     plain = TEXTBOOK[case.system](case.build().to(device), fused=True)
     yield "textbook", Side(lambda: plain.step(_moved(case, device)), race=True)
     for layout, order in LAYOUTS.items():
@@ -92,11 +92,14 @@ def _sides(case: Case, device: torch.device, compiled: bool) -> Iterator[tuple[s
                 coarse.step(_moved(case, device))  # type: ignore[attr-defined]
 
         yield f"textbook under autocast, {layout}", Side(step, race=True)
+    kernels = (", compiled" if compiled else "") + (", in graphs" if graphs else "")
     for precision in ("fp32", "tf32", "bf16") if device.type == "cuda" else ("fp32", "bf16"):
         for layout in LAYOUTS:
             for exact in (True, False):
-                engine = case.engine(device=device, precision=precision, layout=layout, compiled=compiled)
-                name = f"engine, {precision}, {layout}{', compiled' if compiled else ''}{', exact' if exact else ''}"
+                engine = case.engine(
+                    device=device, precision=precision, layout=layout, compiled=compiled, graphs=graphs
+                )
+                name = f"engine, {precision}, {layout}{kernels}{', exact' if exact else ''}"
                 yield name, Side(engine.step, exact=exact, tf32=precision == "tf32")
 
 
@@ -168,6 +171,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--block", type=int, default=10, help="steps in a block")
     options.add_argument("--compile", action="store_true", help="compiled networks, on the engine's side")
+    options.add_argument("--graphs", action="store_true", help="the same, as CUDA graphs")
     options.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     options.add_argument("--image", type=int, help="another size, in pixels, and batches of 2 alone")
     asked = options.parse_args()
@@ -179,9 +183,8 @@ def main() -> None:
         image, batches = (asked.image, (2,)) if asked.image else SIZES[system]
         for batch in batches:
             print(f"timing {system}, {image} px, batch {batch}", file=sys.stderr)
-            findings += measure(
-                system, image, batch, torch.device(asked.device), asked.rounds, asked.block, asked.compile
-            )
+            how = (torch.device(asked.device), asked.rounds, asked.block, asked.compile or asked.graphs, asked.graphs)
+            findings += measure(system, image, batch, *how)
             gc.collect()
     show(findings, conditions(), asked.json)
 

@@ -28,12 +28,12 @@ class Group:
             self._pipes.append(ours)
             self._processes.append(process)
 
-    def ask(self, messages: Sequence[Any]) -> list[Any]:
-        """Send each process its message and wait for all answers. Fewer messages leave the last processes asleep.
+    def ask(self, messages: Sequence[Any], first: int = 0) -> list[Any]:
+        """Send each process its message, from the `first` on, and wait for all answers. Those without a message stay asleep.
 
         Raises EOFError where a process died.
         """
-        asked = list(zip(self._pipes, messages, strict=False))
+        asked = list(zip(self._pipes[first:], messages, strict=False))
         for pipe, message in asked:
             pipe.send(message)
         return [pipe.recv() for pipe, _ in asked]

@@ -44,7 +44,9 @@ def engine_options(run: Run) -> Options:
     """How the run computes."""
     ema = float(run.hyper.get("ema", 0.0))
     balance = Balance(**run.balance)
-    return Options(run.seed, run.precision, run.layout, run.on_nonfinite, ema, balance, run.compile, run.recompute)
+    return Options(
+        run.seed, run.precision, run.layout, run.on_nonfinite, ema, balance, run.compile, run.recompute, run.graphs
+    )
 
 
 @contextmanager

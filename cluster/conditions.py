@@ -58,7 +58,7 @@ def conditions(run: Run, device: str) -> dict[str, str]:
     found["threads"] = str(run.threads)
     found["arithmetic"] = f"{run.precision}, {run.layout}, {'exact' if run.exact else 'not exact'}"
     if run.compile:
-        found["arithmetic"] += ", compiled"
+        found["arithmetic"] += ", compiled, in graphs" if run.graphs else ", compiled"
         found["compiler"] = _compiler()
     return found
 

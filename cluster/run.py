@@ -111,8 +111,8 @@ class Run:
     pictures, or one of its losses asks. features: another network that judges them. pauses: steps at which it may
     have to wait for others, and is saved for it. given: the step of the last checkpoint that another trial gave it; it must not
     begin before that. stage: which stage of the system it is, where it is one (see `cluster.stages`). code: the text of the file
-    that `system` names, where it is the user's own. compile: whether torch compiles the networks. recompute: whether their passes
-    are computed again on the way back, which changes no bits.
+    that `system` names, where it is the user's own. compile: whether torch compiles the networks, and graphs: whether a GPU
+    plays them as CUDA graphs. recompute: whether their passes are computed again on the way back, which changes no bits.
     """
 
     sweep: str
@@ -146,6 +146,7 @@ class Run:
     code: str = ""
     compile: bool = False
     recompute: bool = False
+    graphs: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The run as JSON-able values; `from_json` gives it back."""

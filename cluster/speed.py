@@ -32,15 +32,16 @@ class Way:
     precision: str
     layout: str
     compile: bool
+    graphs: bool = False
 
     @staticmethod
     def of(run: Run) -> Way:
         """The run's own."""
-        return Way(run.precision, run.layout, run.compile)
+        return Way(run.precision, run.layout, run.compile, run.graphs)
 
     def given_to(self, run: Run) -> Run:
         """The run with this in place of its own."""
-        return replace(run, precision=self.precision, layout=self.layout, compile=self.compile)
+        return replace(run, precision=self.precision, layout=self.layout, compile=self.compile, graphs=self.graphs)
 
 
 @dataclass
@@ -77,9 +78,11 @@ def ways(run: Run, device: torch.device, compiling: bool) -> list[Way]:
         precisions = ["fp32", "tf32", *(["bf16"] if torch.cuda.is_bf16_supported() else [])]
     else:
         precisions = ["fp32", *(["bf16"] if "bf16" not in lacks and run.cpu_capability == "auto" else [])]
-    compiled = [False, True] if compiling and "compile" not in lacks else [False]
-    own = Way.of(run)
-    return [own, *(way for way in (Way(*keys) for keys in product(precisions, LAYOUTS, compiled)) if way != own)]
+    kernels = [(False, False)]
+    if compiling and "compile" not in lacks:
+        kernels += [(True, False), *([(True, True)] if device.type == "cuda" else [])]
+    own, every = Way.of(run), product(precisions, LAYOUTS, kernels)
+    return [own, *(way for way in (Way(precision, layout, *how) for precision, layout, how in every) if way != own)]
 
 
 def take_turn(course: Course, run: Run, shapes: Shapes, device: torch.device, steps: int) -> None:

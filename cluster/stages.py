@@ -135,10 +135,8 @@ def _decided(run: Mapping[str, Any]) -> dict[str, Any]:
     """What acts on the result, of a run's JSON."""
     decided = {name: run[name] for name in DECIDING} | {f"data.{name}": run["data"][name] for name in DECIDING_DATA}
     decided["task"] = run["task"] and run["task"]["sha256"]
-    if run.get(
-        "compile"
-    ):  # left out where it is not: stages that were trained before there was such a setting serve on
-        decided["compile"] = True
+    # Left out where they are not: stages that were trained before there was such a setting serve on.
+    decided |= {name: True for name in ("compile", "graphs") if run.get(name)}
     return cast(dict[str, Any], json.loads(json.dumps(decided)))
 
 

@@ -5,6 +5,9 @@ know nothing of it. Three things stay as they are, since a compiled pass would d
 - A gradient penalty differentiates twice. Compiled passes cannot, and on a CPU some say nothing and give a slope of zero.
 - An evaluation sees other sizes of batches than a step, and each of them would be compiled by itself.
 - A term of weight 0 runs without a graph, which is a compilation more, for nobody's gain.
+
+On a GPU the kernels of a pass can be recorded once and then launched together, as CUDA graphs: small batches wait for launches
+more than for arithmetic. What such a pass gives is overwritten when it is played again, so a step has to say where it begins.
 """
 
 from __future__ import annotations
@@ -22,11 +25,12 @@ OF_TORCH = ("`torch.jit.script_method` is deprecated", "The .grad attribute of a
 PASSES = 64  # of one network's code that may be compiled: by shape, by whether its input asks for a gradient
 
 
-def compile_networks(networks: Iterable[nn.Module]) -> None:
+def compile_networks(networks: Iterable[nn.Module], graphs: bool = False) -> None:
     """Have the passes of networks compiled when they are first called, each for the shapes that come.
 
     The random numbers are those of the networks as they are written. Under torch's deterministic algorithms no kernel is chosen
-    by a race, which another process could decide otherwise.
+    by a race, which another process could decide otherwise. graphs: have them launched as CUDA graphs, which does nothing on a
+    CPU; every step must then begin with `begin_step`.
     """
     import torch._dynamo.config as dynamo
     import torch._functorch.config as functorch
@@ -41,7 +45,12 @@ def compile_networks(networks: Iterable[nn.Module]) -> None:
     inductor.cpp.threads = torch.get_num_threads()  # kernels are made for a number of threads, and kept under it
     inductor.compile_threads = 1  # processes of its own would outlive a trial that is killed
     for network in networks:
-        network.compile(dynamic=False)
+        network.compile(dynamic=False, options={"triton.cudagraphs": graphs})
+
+
+def begin_step() -> None:
+    """Give up what passes that are CUDA graphs have given: it is overwritten from here on."""
+    torch.compiler.cudagraph_mark_step_begin()
 
 
 def as_they_are() -> AbstractContextManager[object]:

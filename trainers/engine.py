@@ -16,7 +16,7 @@ from torch import Tensor
 
 from trainers import randomness
 from trainers.balance import base_rates, turns_of
-from trainers.compiling import as_they_are, compile_networks
+from trainers.compiling import as_they_are, begin_step, compile_networks
 from trainers.gradients import FlatGradient, Gradient, OwnGradient, Total, differentiate, reduce_move
 from trainers.ledger import VOTES, Ledger, Skips
 from trainers.pool import Pool
@@ -37,8 +37,8 @@ RETREAT_FACTOR = 0.5  # on every learning rate, from the step of a retreat on
 @dataclass(frozen=True)
 class Options:
     """How to compute, apart from what. `precision`: fp32, tf32 or bf16; `ema`: decay of the generators' average, 0 is off;
-    `compiled`: whether torch compiles the networks (see `trainers.compiling`). `recomputed`: whether their passes are computed
-    again on the way back (see `trainers.recomputing`), which changes no bits.
+    `compiled`: whether torch compiles the networks, and `graphs`: whether it has a GPU play them as CUDA graphs (see
+    `trainers.compiling`). `recomputed`: whether passes are computed again on the way back, which changes no bits.
 
     `on_nonfinite`: stop and rollback raise, skip leaves the update out; who catches the error goes back, or does not.
     """
@@ -51,14 +51,12 @@ class Options:
     balance: Balance = field(default_factory=Balance)
     compiled: bool = False
     recomputed: bool = False
+    graphs: bool = False
 
 
 class Engine:
-    """Trains `system` on what `read` gives. `t` steps are done; `draws` counts the draws per source.
-
-    `retreats`: the steps from which every learning rate is halved once more. It is part of the state, and set by whoever
-    went back to an earlier one.
-    """
+    """Trains `system` on what `read` gives. `t` steps are done; `draws` counts the draws per source. `retreats`: the steps from
+    which every learning rate is halved once more. It is part of the state, and set by whoever went back to an earlier one."""
 
     def __init__(
         self, system: System, read: Read, shapes: Shapes, tree: Tree, options: Options, device: torch.device
@@ -69,7 +67,7 @@ class Engine:
         if options.recomputed:
             recompute_networks(networks)
         if options.compiled:
-            compile_networks(networks)
+            compile_networks(networks, options.graphs)
         self.read, self.shapes, self.tree, self.options, self.device = read, shapes, tree, options, device
         self.t = 0
         self.draws = dict.fromkeys(system.reads.sources, 0)
@@ -116,6 +114,8 @@ class Engine:
 
     def step(self, report: bool = False) -> None:
         """One pass of the system's step. `report`: also run the terms of weight 0 that cost a pass; it changes no bits."""
+        if self.options.graphs:
+            begin_step()
         self._set_rates()
         self.ledger.begin(self.t)
         self.system.numbers, self.system.measured = self.numbers, self.measured

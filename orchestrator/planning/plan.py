@@ -143,6 +143,7 @@ class Plan:
             precision=sizes.precision,
             layout=sweep.layout,
             compile=sweep.compile,
+            graphs=sweep.graphs,
             recompute=sweep.recompute,
             exact=sweep.exact,
             on_nonfinite=sweep.on_nonfinite,

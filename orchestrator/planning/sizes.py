@@ -124,7 +124,8 @@ def find_sizes(
         *_check_intervals(sweep, sizes),
         *_check_room(sweep, machine, sizes),
     ]
-    return sizes, [*found, *_check_compile(sweep, machine), *([] if gpus else _check_precision(sweep, machine))]
+    found += _check_compile(sweep, machine, gpus)
+    return sizes, [*found, *([] if gpus else _check_precision(sweep, machine))]
 
 
 def pauses(sweep: Sweep) -> tuple[int, ...]:
@@ -209,8 +210,13 @@ def _check_precision(sweep: Sweep, machine: Machine) -> list[Refusal]:
     return []
 
 
-def _check_compile(sweep: Sweep, machine: Machine) -> list[Refusal]:
-    """What nobody can make kernels with."""
+def _check_compile(sweep: Sweep, machine: Machine, gpus: float) -> list[Refusal]:
+    """What nobody can make kernels with, or launch them."""
+    if sweep.graphs and not sweep.compile:
+        return [Refusal("CUDA graphs are of compiled networks; add compile: true", path="graphs", value=True)]
+    if sweep.graphs and not gpus:
+        problem = "CUDA graphs need a GPU, and the workers have none"
+        return [Refusal(problem, path="graphs", value=True, rests=["resources"])]
     if sweep.compile and sweep.recompute:
         problem = (
             "compiled networks decide themselves what they keep and what they compute again; leave one of the two out"

@@ -4,6 +4,7 @@ fastest."""
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -50,7 +51,7 @@ def show_speed(draft: Draft, file: str, *, rounds: int, steps: int, compiling: b
 
 def _row(one: Course, usual: Course, batch: int) -> dict[str, str]:
     way = one.way
-    shown = {"precision": way.precision, "layout": way.layout, "compile": str(way.compile).lower()}
+    shown = _keys(way)
     if one.problem:
         return {**shown, "step": "-", "images/s": "-", "times as fast": one.problem}
     middle, least, most = one.speedup(usual)
@@ -82,14 +83,18 @@ def advice(courses: list[Course], usual: Course) -> list[str]:
 
 def _written(way: Way, usual: Way) -> str:
     """The keys that differ, as a sweep file has them."""
-    keys = {"precision": way.precision, "layout": way.layout, "compile": str(way.compile).lower()}
-    before = {"precision": usual.precision, "layout": usual.layout, "compile": str(usual.compile).lower()}
+    keys, before = _keys(way), _keys(usual)
     return ", ".join(f"`{key}: {value}`" for key, value in keys.items() if value != before[key])
+
+
+def _keys(way: Way) -> dict[str, str]:
+    """A way as a sweep file has it."""
+    return {key: str(value).lower() for key, value in asdict(way).items()}
 
 
 def _told(one: Course, usual: Course) -> dict[str, Any]:
     way = one.way
-    told: dict[str, Any] = {"precision": way.precision, "layout": way.layout, "compile": way.compile}
+    told: dict[str, Any] = asdict(way)
     if one.problem:
         return told | {"problem": one.problem}
     middle, least, most = one.speedup(usual)

@@ -71,21 +71,7 @@ def describe(plan: Plan, estimate: Measured = None, look: Look | None = None) ->
                 "memory": sweep.data.cache.memory,
             },
         },
-        "training": {
-            "steps": sweep.steps,
-            "batch": sizes.batch,
-            "replicas": sizes.replicas,
-            "images_seen": sweep.steps * sizes.batch,
-            "every": {"report": sizes.report, "evaluate": sizes.evaluate, "checkpoint": sizes.checkpoint},
-            "evaluation": _evaluation(plan),
-            "precision": sizes.precision,
-            "layout": sweep.layout,
-            "compile": sweep.compile,
-            "recompute": sweep.recompute,
-            "exact": sweep.exact,
-            "on_nonfinite": sweep.on_nonfinite,
-            "seed": sweep.seed,
-        },
+        "training": _training(plan),
         "task": describe_task(plan.task) if plan.task else None,
         "terms": _terms(plan),
         "written": {key: value for key, value in plan.identity.items() if key.startswith(SETTINGS)},
@@ -103,6 +89,26 @@ def describe(plan: Plan, estimate: Measured = None, look: Look | None = None) ->
         "estimate": costs,
         "cluster": cluster,
         "notes": [*plan.notes, *more, *(outlook_notes(cluster) if cluster else [])],
+    }
+
+
+def _training(plan: Plan) -> dict[str, Any]:
+    sweep, sizes = plan.sweep, plan.sizes
+    return {
+        "steps": sweep.steps,
+        "batch": sizes.batch,
+        "replicas": sizes.replicas,
+        "images_seen": sweep.steps * sizes.batch,
+        "every": {"report": sizes.report, "evaluate": sizes.evaluate, "checkpoint": sizes.checkpoint},
+        "evaluation": _evaluation(plan),
+        "precision": sizes.precision,
+        "layout": sweep.layout,
+        "compile": sweep.compile,
+        "graphs": sweep.graphs,
+        "recompute": sweep.recompute,
+        "exact": sweep.exact,
+        "on_nonfinite": sweep.on_nonfinite,
+        "seed": sweep.seed,
     }
 
 
@@ -147,6 +153,7 @@ def _summary(told: dict[str, Any]) -> Columns:
         "evaluation": f"at most {training['evaluation']['samples']} pictures of a domain, "
         f"{_count(training['evaluation']['draws'], 'draw')} of each where they differ",
         "arithmetic": f"{training['precision']}, {training['layout']}, {'compiled, ' if training['compile'] else ''}"
+        + ("in CUDA graphs, " if training["graphs"] else "")
         + ("recomputed, " if training["recompute"] else "")
         + ("exact" if training["exact"] else "not exact")
         + f"; a loss that is not finite: {training['on_nonfinite']}",

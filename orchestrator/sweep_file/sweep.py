@@ -182,6 +182,10 @@ class Sweep(Part):
         default=False,
         description="Compile the networks with torch: a minute at the start, once for all trials of a machine.",
     )
+    graphs: bool = Field(
+        default=False,
+        description="Have a GPU launch a compiled network's kernels together, as CUDA graphs; asks for compile: true.",
+    )
     recompute: bool = Field(
         default=False,
         description="Compute what networks made again on the way back instead of keeping it: large pictures in less memory, each "

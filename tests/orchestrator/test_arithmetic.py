@@ -24,6 +24,15 @@ def test_what_has_no_compiler_compiles_nothing(refused, planned):
     assert planned("compile: true").run(0, {}).compile is True
 
 
+def test_cuda_graphs_ask_for_compiled_networks_and_a_gpu(refused, planned):
+    (told,) = refused("graphs: true", machine=Machine(4, 1))
+    assert told == "sweep.yaml: graphs: CUDA graphs are of compiled networks; add compile: true"
+    (told,) = refused("compile: true\ngraphs: true", machine=Machine(4, 0))
+    assert told == "sweep.yaml: graphs: CUDA graphs need a GPU, and the workers have none"
+    plan = planned("compile: true\ngraphs: true", machine=Machine(4, 1))
+    assert plan.run(0, {}).graphs is True and plan.id != planned("compile: true").id
+
+
 def test_bf16_is_refused_where_the_cpus_are_known_to_lack_it(refused, planned):
     (told,) = refused("precision: bf16", machine=Machine(cpus=4, gpus=0, lacks=LACKS))
     assert told.endswith(

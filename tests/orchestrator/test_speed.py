@@ -35,6 +35,9 @@ def test_every_way_that_a_machine_has_is_tried_and_the_file_s_own_first(run_of, 
     assert ways(run, CPU, True) == [OWN, Way("fp32", "channels_last", False)]
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
     assert {way.precision for way in ways(run, CUDA, True)} == {"fp32", "tf32", "bf16"}
+    assert not any(way.compile for way in ways(run, CUDA, True))
+    monkeypatch.setattr(timing, "lacking", dict)
+    assert {(way.compile, way.graphs) for way in ways(run, CUDA, True)} == {(False, False), (True, False), (True, True)}
     own = run_of(TINY + "layout: channels_last")[0]
     assert ways(own, CPU, True)[0] == Way("fp32", "channels_last", False)
 

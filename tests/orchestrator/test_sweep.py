@@ -38,6 +38,7 @@ resources: {workers: [1, 4], cpus_per_worker: 0.5, gpus_per_worker: auto, thread
 keep: {last: 3, best: 0}
 precision: fp32
 compile: true
+graphs: false
 recompute: false
 layout: channels_last
 exact: false

@@ -252,4 +252,4 @@ def test_folders_are_compared_in_its_features(run, emoji, storage, tmp_path):
     code, out, err = run("evaluate", *folders, "--task", "toy", "--storage", storage, "-o", "json")
     assert code == 0, err
     assert "kid[task]" in out and "task_accuracy" not in out
-    assert "the task network tells pixels apart: of pictures in folders it has its features alone" in out
+    assert "the task network tells pixels apart: --labels DIR holds what it reads against label maps" in out

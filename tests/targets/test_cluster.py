@@ -9,7 +9,7 @@ import re
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -195,17 +195,19 @@ def _held(laptop: Laptop) -> Iterator[None]:
     """
     up = _up(laptop)
 
-    def look() -> list[int]:
-        return [pid for pid in processes_of(up.mark, up.folder) if title(psutil.Process(pid)) == TRIAL]
+    def look() -> list[psutil.Process]:
+        ours = processes_of(up.mark, up.folder)  # some of which may be gone by now
+        return [process for process in psutil.process_iter() if process.pid in ours and title(process) == TRIAL]
 
     held = until("a trial's process is seen before it ends", look, 30)
-    for pid in held:
-        os.kill(pid, signal.SIGSTOP)
+    for process in held:
+        with suppress(psutil.NoSuchProcess):
+            process.suspend()
     try:
         yield
     finally:
-        for pid in held:
-            os.kill(pid, signal.SIGCONT)
+        for process in held:
+            process.resume()
 
 
 def _up(laptop: Laptop) -> LocalCluster:

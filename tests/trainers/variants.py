@@ -140,7 +140,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"gan": "wgan", "penalty": "lp"},
         {"precision": "bf16", "layout": "channels_last"},
     ),
-    "pix2pix-compiled-lp": ("pix2pix", {"gan": "wgan", "penalty": "lp"}, {"compiled": True}),
+    "pix2pix-compiled-lp": ("pix2pix", {"gan": "wgan", "penalty": "lp"}, {"compiled": True, "graphs": True}),
     "cyclegan-wgan-lp": ("cyclegan", {"gan": "wgan", "penalty": "lp"}, {}),
     "cyclegan-hinge-gp-sum": ("cyclegan", {"gan": "hinge", "penalty": "gp", "penalty_patches": "sum"}, {}),
     "pix2pix-wgan-clip-skip": (
