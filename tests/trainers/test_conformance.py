@@ -43,10 +43,16 @@ def test_every_system_has_tiny_settings():
 PRESETS = [(name, preset) for name, kind in SYSTEMS.items() for preset in kind.presets]
 
 
+@functools.cache
+def maker(name):
+    """One for all promises of a variant."""
+    return lambda weights: variant(name, weights=weights)
+
+
 @EACH_VARIANT
 @pytest.mark.parametrize("promise", KEPT, ids=lambda promise: promise.name)
 def test_every_variant_keeps_its_promises(promise, name):
-    promise.check(lambda weights: variant(name, weights=weights))
+    promise.check(maker(name))
 
 
 @pytest.mark.parametrize(("name", "preset"), PRESETS)
