@@ -22,6 +22,7 @@ NAMES = (
     "cli",
     "step",
     "fast",
+    "overhead",
     "peak",
     "recompute",
     "systems",
