@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -157,7 +158,6 @@ def test_a_sweep_goes_there_and_comes_back(laptop, undisturbed):
     assert client.stderr is not None
     assert any(f"attached to i2i-{sweep}-" in line for line in client.stderr), "it ended before it was attached"
     following = laptop.start("logs", "far", "--storage", laptop.storage, "-f")
-    until("a trial has made steps", lambda: _steps(laptop), 240)
     with _held(laptop):  # so that it does not end before it is stopped, however fast this machine is
         seen = laptop.status()
         assert (seen["state"], seen["job"], seen["driver"]["host"]) == ("running", None, socket.gethostname())
@@ -189,24 +189,34 @@ def _steps(laptop: Laptop) -> bool:
 
 @contextmanager
 def _held(laptop: Laptop) -> Iterator[None]:
-    """The trials' processes stand still, as many as are seen: one is enough to keep the sweep from its end.
+    """The trials' processes stand still once one has made steps, as many as are seen: one is enough to keep the sweep from its end.
 
-    A look may come while a process changes its title, and miss it.
+    They run in slices between the looks, so that no busy machine lets them end unseen. A look may come while a process changes
+    its title, and miss it.
     """
-    up = _up(laptop)
+    up, held = _up(laptop), list[psutil.Process]()
 
-    def look() -> list[psutil.Process]:
+    def caught() -> bool:
+        _release(held)
+        time.sleep(0.2)
         ours = processes_of(up.mark, up.folder)  # some of which may be gone by now
-        return [process for process in psutil.process_iter() if process.pid in ours and title(process) == TRIAL]
+        held[:] = [process for process in psutil.process_iter() if process.pid in ours and title(process) == TRIAL]
+        for process in held:
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
+        return held != [] and _steps(laptop)
 
-    held = until("a trial's process is seen before it ends", look, 30)
-    for process in held:
-        with suppress(psutil.NoSuchProcess):
-            process.suspend()
     try:
+        until("a trial that has made steps is seen before it ends", caught, 240, lambda: str(laptop.status()))
         yield
     finally:
-        for process in held:
+        _release(held)
+
+
+def _release(held: list[psutil.Process]) -> None:
+    """They go on, as many as live."""
+    for process in held:
+        with suppress(psutil.NoSuchProcess):
             process.resume()
 
 
